@@ -45,7 +45,8 @@ pub fn proposed(m: &Migration<'_>, source: &Source, owner: Option<&OwnerOptions>
         observer: m.observer(),
         asked: &m.world().asked,
     };
-    let stored = trials.read(&context).map_err(Failure::refused)?;
+    let mut stored = trials.read(&context).map_err(Failure::refused)?;
+    schema::keep_keys(&mut stored, &definitions, &context).map_err(Failure::refused)?;
     let facts = SchemaFacts { source: source.schema(), definitions: &definitions, stored: &stored, owner };
     schema::build(&facts).map_err(|problems| Failure { exit: Exit::Refused, problems })
 }

@@ -10,6 +10,7 @@
 
 mod candidates;
 mod draft;
+mod equal_values;
 mod existing;
 mod frameworks;
 mod leave;

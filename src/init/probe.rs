@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::candidates::{CandidateModifier, PlausibleNumbers, WrittenModifier, candidates, year};
 use super::time_form::{TimeForm, TimeForms};
 use crate::convert::{Converter, Settled, UuidOrder};
-use crate::model::cell::Raw;
+use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Rules, Zone};
@@ -293,6 +293,18 @@ impl Probe {
         if matches!(self.kind, ProbedKind::Enum | ProbedKind::Integer) {
             keep_label(&mut profile.labels, raw);
         }
+    }
+
+    /// Returns a value as the column would hold it, by the first modifier that reads it. `None`: none does.
+    pub fn converted<'a>(&'a self, raw: Raw<'a>) -> Option<Cell<'a>> {
+        let trials = self.attempts.iter().map(|attempt| (&attempt.converter, attempt.numbers));
+        let plain = [&self.plain, &self.zoned].map(|converter| (converter, None));
+        let is_read = |numbers: Option<PlausibleNumbers>| match (numbers, number(raw)) {
+            (Some(range), Some(number)) => range.fits(number),
+            _ => true,
+        };
+        let fitting = plain.into_iter().chain(trials).filter(|(_, numbers)| is_read(*numbers));
+        fitting.filter_map(|(converter, _)| converter.convert(raw, &mut LossSet::default()).ok()).next()
     }
 
     /// Returns the profile of the values that were read.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::equal_values::EqualValues;
 use super::pairs::TablePair;
 use super::probe::{ColumnProfile, Probe};
 use crate::event::{Event, Observer};
 use crate::job::{self, Stop};
 use crate::model::cell::Raw;
 use crate::model::key::{Key, KeyRange};
+use crate::model::pgtype::ColumnType;
 use crate::model::schema::{Address, TargetSchema};
 use crate::model::select::{Expr, Relation, Row, Select};
 use crate::sqlite::{Reader, Source};
@@ -90,6 +92,25 @@ impl ProfileContext<'_> {
             found.entry(range.pair.names.target.clone()).or_default().merge(profile);
         }
         Ok(found)
+    }
+
+    /// Returns true if two values of a column that differ in the source are equal in a type, or may be.
+    ///
+    /// # Errors
+    /// If the source cannot be read, or the process was asked to stop.
+    pub fn has_equal_values(&self, table: &str, column: &str, kind: &ColumnType) -> Result<bool, Stop> {
+        let Some(mut values) = EqualValues::new(kind) else { return Ok(false) };
+        let address = self.source.schema().tables.get(table).map_or(Address::Ordinal, |table| table.address.clone());
+        let exprs = vec![Expr::Column(column.to_owned())];
+        let select = Select { relation: Relation::Table(table.to_owned()), address, exprs, params: BTreeMap::new() };
+        let mut rows = 0_u64;
+        self.source.reader()?.each(&select, KeyRange::ALL, |row: &dyn Row| {
+            values.read(row.cell(0));
+            rows += 1;
+            let is_asked = rows.is_multiple_of(ROWS_AT_ONCE) && self.asked.load(Ordering::Relaxed);
+            if is_asked || values.found() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if self.asked.load(Ordering::Relaxed) { Err(Stop::Interrupted) } else { Ok(values.found()) }
     }
 
     fn ranges<'p>(&self, pair: &'p TablePair, reader: &Reader) -> Result<Vec<ProfileRange<'p>>, Stop> {

@@ -63,10 +63,11 @@ fn class_of(mapping: &Mapping, load: &Load) -> TableClass {
     }
 }
 
-/// Refuses a column with a foreign key to the owner's table that is not stamped, carried, fed or omitted.
+/// Refuses a column with a foreign key to the owner's table that is not stamped, carried, fed or omitted. A reference from one owner to
+/// another one says nothing about the owner of a row.
 pub(super) fn owner_columns(mapping: &Mapping, plans: &[LoadPlan], target: &TargetSchema, findings: &mut PlanFindings) {
     let Some(owner) = &mapping.owner else { return };
-    for load in &mapping.loads {
+    for load in mapping.loads.iter().filter(|load| load.to != owner.table) {
         let (Some(table), Some(plan)) = (target.tables.get(&load.to), plans.iter().find(|p| p.name == load.name))
         else {
             continue;

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::compared::ComparedSql;
-use super::ddl::{ColumnDdl, Ddl, ExpressionPair, Fate, IdentityDdl, ObjectFate, ObjectKind, RANDOM, TableDdl};
+use super::ddl::{
+    ColumnDdl, Ddl, ExpressionPair, Fate, FateNotes, IdentityDdl, ObjectFate, ObjectKind, RANDOM, TableDdl,
+};
 use super::defaults::{DefaultSql, default_sql, epoch_of_default};
-use super::expression::Scope;
+use super::expression::{SHIFTED, Scope};
 use super::names::{TakenNames, is_usable, made, unusable_name};
+use super::owned_ids::ShiftedIds;
 use super::owner::{OwnerOptions, own};
 use super::stored::{StoredTable, TriedColumn};
 use super::table_text::{TableText, table_text};
@@ -68,12 +71,13 @@ pub fn build(facts: &SchemaFacts<'_>) -> Result<Ddl, Vec<Refusal>> {
         checks.for_each(|name| taken.take(name));
     }
     facts.definitions.views.iter().for_each(|view| taken.take(&view.named.name));
-    let mut builder = Builder { facts, taken, ddl: Ddl::default() };
+    let ids = facts.owner.map(|owner| ShiftedIds::new(facts.source, facts.definitions, owner)).unwrap_or_default();
+    let mut builder = Builder { facts, taken, ids, ddl: Ddl::default() };
     tables.iter().for_each(|table| builder.table(table));
     tables.iter().for_each(|table| builder.foreign_keys(table));
     builder.others();
     if let Some(owner) = facts.owner {
-        own(&mut builder.ddl, &mut builder.taken, owner, facts.source)?;
+        own(&mut builder.ddl, &mut builder.taken, owner, facts.source, facts.stored)?;
     }
     builder.views(&tables);
     Ok(builder.ddl)
@@ -117,6 +121,8 @@ pub struct Builder<'a> {
     pub facts: &'a SchemaFacts<'a>,
     /// The names of tables, indexes and sequences.
     pub taken: TakenNames,
+    /// The columns of ids that a mapping shifts.
+    pub ids: ShiftedIds,
     /// The tables that are complete, and the fates of all objects.
     pub ddl: Ddl,
 }
@@ -203,6 +209,7 @@ impl Builder<'_> {
         let is_other_unit = epoch_of_default(sql).is_some_and(|epoch| !epochs.is_empty() && !epochs.contains(&epoch));
         let found = match default_sql(sql, kind, &scope) {
             Ok(DefaultSql::Null) => return None,
+            Ok(_) if self.ids.of(fates.table, &definition.name).is_some() => Err(SHIFTED.to_owned()),
             Ok(_) if is_other_unit => Err("its unit of time is another one than that of the stored numbers".to_owned()),
             found => found,
         };
@@ -254,30 +261,6 @@ impl Builder<'_> {
     }
 }
 
-/// Makes the fates of the objects of one table.
-pub struct FateNotes<'a> {
-    /// The table.
-    pub table: &'a str,
-}
-
-impl FateNotes<'_> {
-    /// An object that PostgreSQL has.
-    pub fn kept(&self, kind: ObjectKind, name: &str) -> ObjectFate {
-        let (table, name) = (Some(self.table.to_owned()), name.to_owned());
-        ObjectFate { table, kind, name, fate: Fate::Kept, why: String::new(), sql: String::new(), proof: None }
-    }
-
-    /// An object that PostgreSQL has in another form.
-    pub fn changed(&self, kind: ObjectKind, name: &str, why: impl Into<String>) -> ObjectFate {
-        ObjectFate { fate: Fate::Changed, why: why.into(), ..self.kept(kind, name) }
-    }
-
-    /// An object that PostgreSQL does not have.
-    pub fn left_out(&self, kind: ObjectKind, name: &str, why: impl Into<String>) -> ObjectFate {
-        ObjectFate { fate: Fate::LeftOut, why: why.into(), ..self.kept(kind, name) }
-    }
-}
-
 /// The type of a column, with its reason.
 struct TypeDecision {
     kind: ColumnType,
@@ -298,7 +281,12 @@ impl TypeDecision {
         let Some(stored) = stored else {
             return TypeDecision { kind: column_type(Kind::Text), why: declared, is_mixed: true };
         };
-        let why = format!("{declared}; {}", classes(stored));
+        let unfit: Vec<&str> = stored.unfit_for_key().iter().map(|kind| kind.name.as_str()).collect();
+        let keyed = match unfit.is_empty() {
+            true => String::new(),
+            false => format!("; a key cannot tell its values apart as {}", unfit.join(", or as ")),
+        };
+        let why = format!("{declared}; {}{keyed}", classes(stored));
         match stored.choice() {
             Some(trial) => {
                 let read = match stored.proof(trial) {

@@ -1,12 +1,13 @@
 //! CHECK constraints, generated columns, and the expressions and conditions of indexes.
 
-use super::build::{Builder, FateNotes, TableFacts};
+use super::build::{Builder, TableFacts};
 use super::compared::{ComparedSql, collated_source};
-use super::ddl::{CheckDdl, ObjectFate, ObjectKind, TableDdl};
+use super::ddl::{CheckDdl, FateNotes, ObjectFate, ObjectKind, TableDdl};
 use super::expression::{OVERFLOW, Scope, Translated, ValueSort, expression};
 use super::index_text::{IndexText, index_text};
 use super::names::{is_usable, name};
 use super::scope::ScopeFacts;
+use super::table_text::GeneratedText;
 use super::tokens::{SourceToken, sql};
 use crate::model::definitions::IndexDefinition;
 use crate::model::ident::quoted;
@@ -30,7 +31,8 @@ impl Builder<'_> {
         let text = facts.text.as_ref()?;
         let source = self.facts.source.tables.get(facts.name);
         let is_utf16 = self.facts.definitions.is_utf16;
-        Some(ScopeFacts { table, text, source, stored: self.facts.stored.get(facts.name), is_utf16 })
+        let stored = self.facts.stored.get(facts.name);
+        Some(ScopeFacts { table, text, source, stored, is_utf16, ids: &self.ids })
     }
 
     /// Translates the generated columns and the CHECK constraints of a table.
@@ -40,26 +42,9 @@ impl Builder<'_> {
             let why = "its text cannot be read, so that its CHECK constraints and deferrable keys are unknown";
             return self.note(fates.left_out(ObjectKind::Check, "all", why));
         };
-        let Some(scopes) = self.scope_facts(facts, table) else { return };
-        let (scope, scope_of_generated) = (scopes.scope(), scopes.scope_of_generated());
+        self.generated(facts, &text.generated, table);
+        let Some(scope) = self.scope_facts(facts, table).map(|facts| facts.scope()) else { return };
         let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
-        for generated in &text.generated {
-            let Some(column) = table.columns.iter_mut().find(|column| column.name == generated.column) else {
-                continue;
-            };
-            match generated_sql(&scope_of_generated, &generated.expression, ValueSort::of(&column.kind.kind)) {
-                Ok(found) => {
-                    let object = kept(&fates, ObjectKind::Generated, &generated.column, &found);
-                    self.translated(&object, ComparedSql::value(&quoted(&generated.column), &found));
-                    self.note(object);
-                    column.generated = Some(found.sql);
-                }
-                Err(why) => {
-                    let why = format!("the column is an ordinary one, which receives its values: {why}");
-                    self.note(fates.left_out(ObjectKind::Generated, &generated.column, why));
-                }
-            }
-        }
         for check in &text.checks {
             let shown =
                 check.name.clone().or_else(|| check.column.clone()).unwrap_or_else(|| "of the table".to_owned());
@@ -78,6 +63,31 @@ impl Builder<'_> {
         }
         // PostgreSQL names the others, in this order, so that they differ from those before them.
         table.checks.sort_by_key(|check| check.name.is_none());
+    }
+
+    /// Translates the generated columns of a table.
+    fn generated(&mut self, facts: &TableFacts<'_>, texts: &[GeneratedText], table: &mut TableDdl) {
+        let fates = FateNotes { table: facts.name };
+        let Some(scope) = self.scope_facts(facts, table).map(|facts| facts.scope_of_generated()) else { return };
+        for generated in texts {
+            let Some(column) = table.columns.iter_mut().find(|column| column.name == generated.column) else {
+                continue;
+            };
+            match generated_sql(&scope, &generated.expression, ValueSort::of(&column.kind.kind)) {
+                Ok(found) => {
+                    let object = kept(&fates, ObjectKind::Generated, &generated.column, &found);
+                    self.translated(&object, ComparedSql::value(&quoted(&generated.column), &found));
+                    self.note(object);
+                    let issuer = found.ids_of;
+                    issuer.into_iter().for_each(|issuer| self.ids.insert(facts.name, &generated.column, issuer));
+                    column.generated = Some(found.sql);
+                }
+                Err(why) => {
+                    let why = format!("the column is an ordinary one, which receives its values: {why}");
+                    self.note(fates.left_out(ObjectKind::Generated, &generated.column, why));
+                }
+            }
+        }
     }
 
     /// Translates an index with expressions or a condition.

@@ -306,6 +306,30 @@ pub struct ObjectFate {
     pub proof: Option<ObjectProof>,
 }
 
+/// Makes the fates of the objects of one table.
+pub struct FateNotes<'a> {
+    /// The table.
+    pub table: &'a str,
+}
+
+impl FateNotes<'_> {
+    /// An object that PostgreSQL has.
+    pub fn kept(&self, kind: ObjectKind, name: &str) -> ObjectFate {
+        let (table, name) = (Some(self.table.to_owned()), name.to_owned());
+        ObjectFate { table, kind, name, fate: Fate::Kept, why: String::new(), sql: String::new(), proof: None }
+    }
+
+    /// An object that PostgreSQL has in another form.
+    pub fn changed(&self, kind: ObjectKind, name: &str, why: impl Into<String>) -> ObjectFate {
+        ObjectFate { fate: Fate::Changed, why: why.into(), ..self.kept(kind, name) }
+    }
+
+    /// An object that PostgreSQL does not have.
+    pub fn left_out(&self, kind: ObjectKind, name: &str, why: impl Into<String>) -> ObjectFate {
+        ObjectFate { fate: Fate::LeftOut, why: why.into(), ..self.kept(kind, name) }
+    }
+}
+
 /// The result of a comparison of values that both engines compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

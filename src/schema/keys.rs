@@ -1,11 +1,11 @@
 //! Primary keys, unique constraints, indexes and foreign keys.
 
-use super::build::{Builder, FateNotes, TableFacts};
+use super::build::{Builder, TableFacts};
 use super::compared::ComparedSql;
 use super::conditions::TranslatedIndex;
-use super::ddl::{ColumnDdl, ForeignDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
+use super::ddl::{ColumnDdl, FateNotes, ForeignDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
 use super::names::{NAME_BYTES, is_usable, made, name, names};
-use crate::model::definitions::{ForeignDefinition, IndexDefinition, IndexOrigin, IndexPart};
+use crate::model::definitions::{ColumnDefinition, ForeignDefinition, IndexDefinition, IndexOrigin, IndexPart};
 use crate::model::pgtype::{ColumnType, Kind};
 
 /// Bytes of the columns' part of a drawn name are cut with the rest of it.
@@ -34,15 +34,7 @@ impl Builder<'_> {
 
     fn primary_key(&mut self, facts: &TableFacts<'_>, table: &mut TableDdl) {
         let fates = FateNotes { table: &table.name };
-        let mut columns: Vec<(usize, String)> = facts
-            .definition
-            .columns
-            .iter()
-            .filter(|column| column.in_key > 0)
-            .map(|column| (column.in_key, column.name.clone()))
-            .collect();
-        columns.sort_unstable();
-        let columns: Vec<String> = columns.into_iter().map(|(_, name)| name).collect();
+        let columns = self.source_key(facts.name);
         if columns.is_empty() {
             return;
         }
@@ -52,10 +44,15 @@ impl Builder<'_> {
         let is_required = |name: &String| table.column(name).is_some_and(|column| column.not_null);
         let with_nulls: Vec<&String> = columns.iter().filter(|name| !is_required(name) && nulls(name) > 0).collect();
         if with_nulls.is_empty() {
+            let added: Vec<String> = columns.iter().filter(|name| !is_required(name)).cloned().collect();
             table.columns.iter_mut().filter(|column| columns.contains(&column.name)).for_each(|c| c.not_null = true);
             let is_free = !self.taken.contains(&made(&table.name, "", "pkey"));
             let name = (!is_free).then(|| self.taken.draw(&table.name, "", "pkey"));
-            self.note(fates.kept(ObjectKind::PrimaryKey, &described));
+            let why = format!("{} NOT NULL, which SQLite does not require", with_verb(&added));
+            self.note(match added.is_empty() {
+                true => fates.kept(ObjectKind::PrimaryKey, &described),
+                false => fates.changed(ObjectKind::PrimaryKey, &described, why),
+            });
             table.keys.insert(0, KeyDdl { name, primary: true, columns });
             return;
         }
@@ -67,6 +64,14 @@ impl Builder<'_> {
         self.note(fates.changed(ObjectKind::PrimaryKey, &described, why));
         let name = Some(self.taken.draw(&table.name, &joined(&columns), "key"));
         table.keys.push(KeyDdl { name, primary: false, columns });
+    }
+
+    /// Returns the columns of the source's primary key, in its order.
+    fn source_key(&self, table: &str) -> Vec<String> {
+        let columns = self.facts.definitions.tables.get(table).into_iter().flat_map(|table| &table.columns);
+        let mut columns: Vec<&ColumnDefinition> = columns.filter(|column| column.in_key > 0).collect();
+        columns.sort_unstable_by_key(|column| column.in_key);
+        columns.into_iter().map(|column| column.name.clone()).collect()
     }
 
     /// Adds the unique index for a primary key whose collation treats more texts as equal than PostgreSQL's does.
@@ -187,12 +192,13 @@ impl Builder<'_> {
         let parent = find(&definition.parent)
             .ok_or_else(|| format!("there is no table {}; it becomes possible with one", name(&definition.parent)))?;
         let own = find(table).ok_or("its table is left out")?;
-        let key = || parent.keys.iter().find(|key| key.primary).map(|key| key.columns.clone());
-        let spelled = if definition.parent_columns.is_empty() {
-            key().ok_or_else(|| format!("{} has no primary key", name(&parent.name)))?
-        } else {
-            definition.parent_columns.clone()
+        let spelled = match definition.parent_columns.as_slice() {
+            [] => self.source_key(&parent.name),
+            named => named.to_vec(),
         };
+        if spelled.is_empty() {
+            return Err(format!("{} has no primary key", name(&parent.name)));
+        }
         if spelled.len() != definition.columns.len() {
             return Err(format!("it has another number of columns than the primary key of {}", name(&parent.name)));
         }
@@ -291,6 +297,11 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// The names of columns with their verb: `a is`, `a, b are`.
+fn with_verb(columns: &[String]) -> String {
+    format!("{} {}", names(columns), if columns.len() == 1 { "is" } else { "are" })
 }
 
 /// Returns true if an action of a foreign key writes to its columns.

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ddl::{ColumnDdl, Ddl, Fate, ForeignDdl, IdentityDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
+use super::ddl::{
+    ColumnDdl, Ddl, Fate, FateNotes, ForeignDdl, IdentityDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl,
+};
 use super::distribution::distribute;
 use super::expression::OwnerOfRow;
 use super::names::{TakenNames, name, names};
+use super::stored::StoredTable;
 use super::types::column_type;
 use crate::init::bookkeeping_of;
 use crate::model::ident::nearest;
@@ -65,6 +68,7 @@ pub fn own(
     taken: &mut TakenNames,
     options: &OwnerOptions,
     source: &SourceSchema,
+    stored: &BTreeMap<String, StoredTable>,
 ) -> Result<(), Vec<Refusal>> {
     let refusals: Vec<Refusal> = options.shared.iter().filter_map(|shared| unknown(ddl, shared)).collect();
     if !refusals.is_empty() {
@@ -81,6 +85,7 @@ pub fn own(
         return Err(vec![Refusal::new("--owner", reason, "Name a table whose primary key is one column.")]);
     };
     let mut owned = OwnedTables { ddl, taken, options, owners, key, kind, columns: BTreeMap::new() };
+    owned.require_owners(stored);
     owned.add_columns(source);
     let refusals = owned.shared_references();
     if !refusals.is_empty() {
@@ -93,6 +98,18 @@ pub fn own(
         distribute(ddl, &columns);
     }
     Ok(())
+}
+
+/// Returns true if the options name a table whose rows belong to no owner.
+fn is_shared(options: &OwnerOptions, table: &str) -> bool {
+    options.shared.iter().any(|shared| shared.eq_ignore_ascii_case(table))
+}
+
+/// Returns the references of a table to the key of the owners. A reference to another unique column of theirs has that column's
+/// values, which are no keys.
+fn to_owners<'t>(table: &'t TableDdl, owners: &str, key: &str) -> impl Iterator<Item = &'t ForeignDdl> {
+    let is_it = move |foreign: &&ForeignDdl| foreign.parent == owners && foreign.parent_columns == [key.to_owned()];
+    table.foreign.iter().filter(is_it).filter(|foreign| foreign.columns.len() == 1)
 }
 
 /// Returns the refusal of a table that does not exist.
@@ -159,7 +176,7 @@ impl OwnedTables<'_> {
                 table.owner = Some(OwnerOfRow { name: self.key.clone(), is_added: false });
                 continue;
             }
-            let is_shared = self.options.shared.iter().any(|shared| shared.eq_ignore_ascii_case(&table.name));
+            let is_shared = is_shared(self.options, &table.name);
             if let Some(tool) = bookkeeping_of(source, &table.name).filter(|_| !is_shared) {
                 table.notes.push(format!("No owner: bookkeeping of {tool}."));
                 continue;
@@ -168,15 +185,11 @@ impl OwnedTables<'_> {
                 table.notes.push("No owner: shared, by --shared.".to_owned());
                 continue;
             }
-            // A reference to another unique column of the owners has that column's values, which are no keys.
-            let key = std::slice::from_ref(&self.key);
-            let is_to_owners = |foreign: &&ForeignDdl| {
-                foreign.parent == self.owners && foreign.columns.len() == 1 && foreign.parent_columns == key
-            };
             let required =
                 |foreign: &&ForeignDdl| table.column(&foreign.columns[0]).is_some_and(|column| column.not_null);
-            if let Some(foreign) = table.foreign.iter().filter(is_to_owners).find(required) {
-                let column = foreign.columns[0].clone();
+            let named =
+                to_owners(table, &self.owners, &self.key).find(required).map(|foreign| foreign.columns[0].clone());
+            if let Some(column) = named {
                 table.notes.push(format!("Owner: {}, which the rows bring.", name(&column)));
                 table.owner = Some(OwnerOfRow { name: column.clone(), is_added: false });
                 self.columns.insert(table.name.clone(), column);
@@ -201,6 +214,30 @@ impl OwnedTables<'_> {
             );
             table.owner = Some(OwnerOfRow { name: column.clone(), is_added: true });
             self.columns.insert(table.name.clone(), column);
+        }
+    }
+
+    /// Requires the owner of each row in tables whose rows all name one, in a column that could be without one.
+    fn require_owners(&mut self, stored: &BTreeMap<String, StoredTable>) {
+        for table in self.ddl.tables.iter_mut().filter(|table| table.name != self.owners) {
+            let required =
+                |foreign: &ForeignDdl| table.column(&foreign.columns[0]).is_some_and(|column| column.not_null);
+            let rows = stored.get(&table.name).filter(|table| table.rows > 0);
+            let always_named = |foreign: &&ForeignDdl| {
+                let [column] = foreign.columns.as_slice() else { return false };
+                let values = rows.and_then(|table| table.columns.get(column));
+                let sets_null = foreign.on_delete == "SET NULL" || foreign.on_update == "SET NULL";
+                values.is_some_and(|values| values.nulls() == 0) && !sets_null && !table.is_generated(column)
+            };
+            let references = || to_owners(table, &self.owners, &self.key);
+            if is_shared(self.options, &table.name) || references().any(required) {
+                continue;
+            }
+            let found = references().find(always_named).map(|foreign| foreign.columns[0].clone());
+            let Some(name) = found else { continue };
+            table.columns.iter_mut().filter(|column| column.name == name).for_each(|column| column.not_null = true);
+            let why = "NOT NULL, because it is the owner of the row";
+            self.ddl.objects.push(FateNotes { table: &table.name }.changed(ObjectKind::Column, &name, why));
         }
     }
 

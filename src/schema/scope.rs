@@ -2,6 +2,7 @@
 
 use super::ddl::{ColumnDdl, TableDdl};
 use super::expression::{ColumnOrigin, Scope, ScopeColumn, UniformTime, ValueSort};
+use super::owned_ids::ShiftedIds;
 use super::stored::{StoredTable, TriedColumn};
 use super::table_text::TableText;
 use crate::init::{StoredClasses, TimeForm};
@@ -20,6 +21,8 @@ pub struct ScopeFacts<'a> {
     pub stored: Option<&'a StoredTable>,
     /// True if the source stores its texts in UTF-16.
     pub is_utf16: bool,
+    /// The columns of ids that a mapping shifts.
+    pub ids: &'a ShiftedIds,
 }
 
 impl ScopeFacts<'_> {
@@ -63,6 +66,7 @@ impl ScopeFacts<'_> {
             unusable: is_changed.then(|| format!("values of {} are other ones in PostgreSQL", column.name)),
             origin: Some(ColumnOrigin { table: self.table.name.clone(), column: column.name.clone() }),
             moment,
+            ids_of: self.ids.of(&self.table.name, &column.name).cloned(),
             ..ScopeColumn::default()
         }
     }

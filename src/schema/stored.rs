@@ -2,7 +2,7 @@
 //!
 //! The profile of `init` reads them: each possible type is a column of a target that does not exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::types::{affinity_of, possible_types};
 use crate::init::{
@@ -10,6 +10,7 @@ use crate::init::{
     TimeForm, TimeForms,
 };
 use crate::job::Stop;
+use crate::model::definitions::SourceDefinitions;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::Epoch;
 use crate::model::schema::{Affinity, SourceColumn, SourceSchema, TargetColumn, TargetSchema, TargetTable};
@@ -38,6 +39,8 @@ pub struct TriedColumn {
     trials: Vec<TypeTrial>,
     is_class_exact: bool,
     not_null: bool,
+    /// The types that a unique key of the column cannot have.
+    unfit_for_key: Vec<ColumnType>,
 }
 
 impl TriedColumn {
@@ -72,6 +75,11 @@ impl TriedColumn {
         self.trial(kind).filter(|trial| self.holds(trial))
     }
 
+    /// The types that are not chosen, because a unique key of the column would have equal values, or a primary key a NULL.
+    pub fn unfit_for_key(&self) -> &[ColumnType] {
+        &self.unfit_for_key
+    }
+
     /// Returns the units by which numbers are read as times of the type.
     pub fn epochs(&self, kind: &Kind) -> Vec<Epoch> {
         let tried = self.trial(kind).map(|trial| trial.profile.tried.as_slice()).unwrap_or_default();
@@ -101,7 +109,8 @@ impl TriedColumn {
         };
         let is_class_free = !self.is_class_exact && !matches!(trial.kind.kind, Kind::Text | Kind::Bytea);
         let keeps_doubles = trial.profile.rounded == 0;
-        keeps_doubles && (is_exact || is_class_free) && self.proof(trial) != ColumnProof::Open
+        let fits_key = !self.unfit_for_key.contains(&trial.kind);
+        fits_key && keeps_doubles && (is_exact || is_class_free) && self.proof(trial) != ColumnProof::Open
     }
 
     /// Returns the proof that a column of the type holds every value.
@@ -188,6 +197,36 @@ impl TypeTrials {
         }
         Ok(found)
     }
+}
+
+/// Gives up types by which a unique key of the source would have equal values, or its primary key a NULL.
+///
+/// # Errors
+/// If the source cannot be read, or the process was asked to stop.
+pub fn keep_keys(
+    stored: &mut BTreeMap<String, StoredTable>,
+    definitions: &SourceDefinitions,
+    context: &ProfileContext<'_>,
+) -> Result<(), Stop> {
+    for (table, definition) in &definitions.tables {
+        let uniques = definition.indexes.iter().filter(|index| index.is_unique);
+        let keys: BTreeSet<&String> =
+            uniques.flat_map(|index| &index.parts).filter_map(|part| part.column.as_ref()).collect();
+        for column in &definition.columns {
+            let is_primary = column.in_key > 0;
+            let found = stored.get_mut(table).and_then(|table| table.columns.get_mut(&column.name));
+            let Some(found) = found.filter(|_| is_primary || keys.contains(&column.name)) else { continue };
+            while let Some(kind) = found.choice().map(|choice| choice.kind.clone()) {
+                let is_null = is_primary && found.has_changed_values(&kind.kind);
+                let is_one_form = found.form(&kind.kind).is_some();
+                if !is_null && (is_one_form || !context.has_equal_values(table, &column.name, &kind)?) {
+                    break;
+                }
+                found.unfit_for_key.push(kind);
+            }
+        }
+    }
+    Ok(())
 }
 
 impl StoredTable {

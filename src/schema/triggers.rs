@@ -1,7 +1,7 @@
 //! The one trigger that has a translation: after an update, a column of the row gets the current time.
 
-use super::build::{Builder, FateNotes, TableFacts};
-use super::ddl::{ObjectFate, ObjectKind, TableDdl, TriggerDdl};
+use super::build::{Builder, TableFacts};
+use super::ddl::{FateNotes, ObjectFate, ObjectKind, TableDdl, TriggerDdl};
 use super::defaults::{DefaultSql, default_sql};
 use super::expression::Scope;
 use super::names::is_usable;

@@ -192,3 +192,93 @@ fn a_new_table_of_owners_cannot_have_a_taken_name() {
         case.target.run(&text);
     }
 }
+
+/// Items whose expressions and views compute with ids, or pass them on.
+const ITEMS: &str = "
+CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT UNIQUE NOT NULL);
+CREATE TABLE cat (id INTEGER PRIMARY KEY, name TEXT, above INT REFERENCES cat, CHECK (above <> id));
+CREATE TABLE code (id INTEGER PRIMARY KEY, name TEXT, CHECK (id < 9));
+CREATE TABLE item (id INTEGER PRIMARY KEY, cat INT NOT NULL DEFAULT 1 REFERENCES cat (id), n INT DEFAULT 1, own INT AS (cat),
+                   code INT DEFAULT 1 REFERENCES code, g INT AS (cat + 1), CHECK (cat <> 2), CHECK (own > 3), CHECK (code = 1));
+CREATE TABLE part (id INTEGER PRIMARY KEY REFERENCES item);
+CREATE INDEX some_items ON item (n) WHERE cat = 1;
+CREATE VIEW kept_join AS SELECT item.id, cat.name, coalesce(above, cat.id) AS top FROM item JOIN cat ON cat.id = item.cat;
+CREATE VIEW kept_part AS SELECT i.id FROM part p JOIN (SELECT id FROM item WHERE id IN (SELECT id FROM part)) i USING (id);
+CREATE VIEW kept_groups AS SELECT cat, count(*) AS n, max(id) AS latest FROM item WHERE code = 1 GROUP BY cat;
+CREATE VIEW kept_union AS SELECT id, 'cat' AS kind FROM cat UNION ALL SELECT id, 'item' FROM item;
+CREATE VIEW left_where AS SELECT n FROM item WHERE cat = 1;
+CREATE VIEW left_in AS SELECT n FROM item WHERE cat IN (2, 3);
+CREATE VIEW left_text AS SELECT 'no. ' || id AS no FROM item;
+CREATE VIEW left_truth AS SELECT n FROM item WHERE cat;
+CREATE VIEW left_sum AS SELECT cat, sum(id) AS s FROM item GROUP BY cat;
+CREATE VIEW left_case AS SELECT CASE WHEN n > 1 THEN id ELSE 0 END AS c FROM item;
+CREATE VIEW left_through AS SELECT name FROM kept_join WHERE top = 1;
+CREATE VIEW left_other AS SELECT item.n FROM item JOIN cat ON cat.id = item.id;
+CREATE VIEW left_distinct AS SELECT id FROM cat UNION SELECT id FROM item;";
+
+#[test]
+fn no_expression_computes_with_ids_that_a_mapping_shifts() {
+    let case = Case::new(ITEMS);
+    let options = ["--owner", "users", "--shared", "code", "--json", "-o", "schema.sql"];
+    let report = case.command(&options).exits(6).stdout;
+    let text = case.place.read("schema.sql");
+    case.target.run(&text);
+    let views = "SELECT string_agg(viewname, ' ' ORDER BY viewname) FROM pg_views WHERE schemaname = 'public'";
+    assert_eq!(case.target.value(views), "kept_groups kept_join kept_part kept_union", "{report}");
+    let columns = case.columns("item");
+    for one in ["cat bigint NOT NULL", "n bigint 1", "code bigint 1", "own bigint cat", "g bigint"] {
+        assert!(columns.contains(&one.to_owned()), "{columns:?}");
+    }
+    let constraints = case.constraints();
+    let checks: Vec<&String> = constraints.iter().filter(|one| one.contains("CHECK")).collect();
+    assert_eq!(checks, ["cat: CHECK ((above <> id))", "code: CHECK ((id < 9))", "item: CHECK ((code = 1))"]);
+    // The default, g, two CHECKs, the index and nine views.
+    assert_eq!(report.matches("the ids of another owner's file are shifted").count(), 14, "{report}");
+}
+
+#[test]
+fn expressions_compute_with_ids_that_every_owner_keeps() {
+    let case = Case::new(ITEMS);
+    for options in [&["--owner", "users", "--shared", "code", "--keys", "owned"][..], &[]] {
+        if options.is_empty() || version() >= 150_000 {
+            let text = case.command(options).exits(0).stdout;
+            assert!(!text.contains("are shifted"), "{text}");
+            case.target.run(&format!("DROP SCHEMA public CASCADE; CREATE SCHEMA public; {text}"));
+            assert!(case.constraints().contains(&"item: CHECK ((cat <> 2))".to_owned()), "{:?}", case.constraints());
+        }
+    }
+}
+
+#[test]
+fn a_reference_to_the_owners_that_every_row_has_is_the_owner() {
+    let tables =
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT UNIQUE NOT NULL, boss INT REFERENCES users);
+        CREATE TABLE item (id INTEGER PRIMARY KEY, who INT REFERENCES users, n INT);
+        CREATE TABLE memo (id INTEGER PRIMARY KEY, who INT REFERENCES users ON DELETE SET NULL);
+        CREATE TABLE task (id INTEGER PRIMARY KEY, who INT REFERENCES users);";
+    let first = "INSERT INTO users VALUES (1, 'ann', NULL), (2, 'bob', 1);
+        INSERT INTO item VALUES (1, 1, 1), (2, 2, 2); INSERT INTO memo VALUES (1, 2); INSERT INTO task VALUES (1, NULL), (2, 2);";
+    let second = "INSERT INTO users VALUES (1, 'eve', 3), (2, 'ann', NULL), (3, 'max', 2);
+        INSERT INTO item VALUES (1, 1, 11), (2, 2, 12), (3, 3, 13);";
+    let case = Case::new(&format!("{tables}{first}"));
+    let text = case.command(&["--owner", "users.username=ann", "--mapping", "migrate.toml"]).exits(0).stdout;
+    case.target.run(&text);
+    assert!(text.contains("--   changed: column who: NOT NULL, because it is the owner of the row"), "{text}");
+    assert!(case.columns("item").contains(&"who bigint NOT NULL".to_owned()), "{:?}", case.columns("item"));
+    for table in ["memo", "task"] {
+        assert!(case.columns(table).contains(&"who bigint".to_owned()), "{:?}", case.columns(table));
+        assert!(case.columns(table).contains(&"user_id bigint NOT NULL".to_owned()), "{:?}", case.columns(table));
+    }
+    let mapping = case.place.read("migrate.toml");
+    let lines: Vec<String> = mapping.lines().map(str::to_owned).collect();
+    println!("{}", lines.join("\n"));
+    case.place.migrate(["--yes", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0);
+    sqlite::file(&case.place, "second.db", &format!("{tables}{second}"));
+    let further = mapping.replace("app.db", "second.db").replace("\"app\"", "\"second\"");
+    case.place.write("second.toml", further);
+    case.place.migrate(["--yes", "-m", "second.toml", "-t", &case.target.url()]).exits(0);
+    let rows = "SELECT u.username, b.username, string_agg(i.n::text, ' ' ORDER BY n)
+                FROM users u LEFT JOIN users b ON b.id = u.boss LEFT JOIN item i ON i.who = u.id GROUP BY 1, 2 ORDER BY 1";
+    assert_eq!(case.target.rows(rows).len(), 4, "{:?}", case.target.rows(rows));
+    println!("{:?}", case.target.rows(rows));
+}

@@ -199,7 +199,7 @@ fn random_views_of_rows_with_an_owner_of_their_own_keep_the_owners_apart() {
     for (who, rows) in (1..).zip(&rows) {
         sqlite::file(&case.place, &format!("{who}.db"), &format!("{tables}{rows}{}", as_statements(&views)));
     }
-    let owner = ["--owner", "users", "--shared", "s"];
+    let owner = ["--owner", "users", "--shared", "s", "--keys", "owned"];
     case.command(&owner).args(["-o", "schema.sql", "--mapping", "migrate.toml"]).ran();
     case.target.run(&case.place.read("schema.sql"));
     case.place.migrate(["--yes", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0);

@@ -259,3 +259,35 @@ fn the_trigger_that_notes_the_time_of_an_update_has_one_translation() {
         assert_eq!(found, expected, "{update}");
     }
 }
+
+#[test]
+fn a_unique_key_has_no_type_by_which_its_values_are_equal() {
+    let (lower, upper) = ("0e37df36-f698-11e6-8dd4-cb9ced3df976", "0E37DF36-F698-11E6-8DD4-CB9CED3DF976");
+    let case = Case::new(&format!(
+        "CREATE TABLE t (id UUID PRIMARY KEY, plain UUID, at DATETIME UNIQUE, one DATETIME UNIQUE, day TIME, doc JSON UNIQUE, note JSON,
+                         yes BOOLEAN, who UUID UNIQUE, UNIQUE (plain, day), UNIQUE (yes, one));
+         INSERT INTO t VALUES ('{lower}', '{lower}', '2020-01-01 10:00:00', '2020-01-01 10:00:00', '10:00', '[1]', '[1]', 1, NULL),
+                              ('{upper}', '{lower}', '2020-01-01 10:00:00.000', '2020-01-02 10:00:00', '10:00:00', '[1.0]', '[2]', 'true', '');
+         CREATE TABLE u (id UUID PRIMARY KEY, at DATETIME UNIQUE, yes BOOLEAN UNIQUE);
+         INSERT INTO u VALUES ('{lower}', '2020-01-01 10:00:00Z', 1), ('1{rest}', '2020-01-01 12:00:00+03:00', 0);
+         CREATE TABLE e (id UUID PRIMARY KEY);
+         INSERT INTO e VALUES ('{lower}'), ('');",
+        rest = &lower[1..],
+    ));
+    let text = case.command(&["--mapping", "migrate.toml"]).exits(0).stdout;
+    case.target.run(&text);
+    let types = |table: &str, columns: &[&str]| {
+        let all = case.columns(table);
+        columns
+            .iter()
+            .for_each(|one| assert!(all.iter().any(|column| column.starts_with(one)), "{one}: {all:?}\n{text}"));
+    };
+    let times = ["at text", "one timestamp without", "day text"];
+    types("t", &[&times[..], &["id text", "plain uuid", "doc text", "note jsonb", "yes text", "who uuid"]].concat());
+    types("u", &["id uuid", "at timestamp with", "yes boolean"]);
+    types("e", &["id text"]);
+    assert!(text.contains("a key cannot tell its values apart as uuid"), "{text}");
+    case.place.migrate(["--yes", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0);
+    assert_eq!(case.target.value("SELECT count(*) FROM t"), "2");
+    assert_eq!(case.target.value("SELECT count(*) FROM e"), "2");
+}

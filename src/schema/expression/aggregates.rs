@@ -111,6 +111,9 @@ impl AggregateForm<'_> {
     /// If the value depends on the order of the rows, or has another form in SQLite.
     pub fn of(&self, function: &str, value: &Translated) -> Result<Translated, Refused> {
         let AggregateForm { distinct, only } = self;
+        if !matches!(function, "count" | "max" | "min") {
+            value.require_no_id()?;
+        }
         let call = |name: &str, sql: &str| format!("{name}({distinct}{sql}){only}");
         let sum = || -> Result<String, Refused> {
             match value.sort {
@@ -135,7 +138,7 @@ impl AggregateForm<'_> {
             "max" | "min" => match value.sort {
                 ValueSort::Integer | ValueSort::Real | ValueSort::Decimal => {
                     let found = Translated::atom(call(function, &value.sql), value.sort);
-                    Translated { is_narrow: value.is_narrow, ..found }
+                    Translated { is_narrow: value.is_narrow, ids_of: value.ids_of.clone(), ..found }
                 }
                 ValueSort::Moment => {
                     let found = Translated::atom(call(function, &value.sql), value.sort);

@@ -1,7 +1,7 @@
 //! Calls of SQLite's functions.
 
 use super::columns::Scope;
-use super::sorts::{Refused, Translated, ValueSort, unified};
+use super::sorts::{Refused, Translated, ValueSort, common_ids, unified};
 use super::tree::{AggregateTree, SqlExpr, is_aggregate};
 
 /// Bytes of the SQL of a call. Some functions repeat their arguments, so that calls within calls become long.
@@ -11,7 +11,7 @@ impl Scope {
     /// Returns the call of a function.
     pub fn call(&self, function: &str, arguments: &[SqlExpr]) -> Result<Translated, Refused> {
         if let ("likely" | "unlikely", [one]) | ("likelihood", [one, _]) = (function, arguments) {
-            return self.argument(one);
+            return self.passed_argument(one);
         }
         if is_aggregate(function, arguments.len()) {
             let (function, arguments) = (function.to_owned(), arguments.to_vec());
@@ -21,7 +21,9 @@ impl Scope {
         if matches!(function, "date" | "time" | "datetime" | "strftime" | "unixepoch" | "julianday") {
             return self.function_of_times(function, arguments);
         }
-        let values: Vec<Translated> = arguments.iter().map(|one| self.argument(one)).collect::<Result<_, _>>()?;
+        let returns_argument = matches!(function, "coalesce" | "ifnull" | "iif" | "if");
+        let value = |one| if returns_argument { self.passed_argument(one) } else { self.argument(one) };
+        let values: Vec<Translated> = arguments.iter().map(value).collect::<Result<_, _>>()?;
         if matches!(function, "max" | "min" | "nullif") {
             self.require_bytes(function, arguments)?;
         }
@@ -102,10 +104,11 @@ impl Scope {
 /// `iif`
 fn chosen(condition: &Translated, then: &Translated, otherwise: &Translated) -> Result<Translated, Refused> {
     let condition = condition.truth()?;
+    let ids_of = common_ids([then, otherwise])?;
     let (sort, results) = unified(vec![then.clone(), otherwise.clone()])?;
     let is_narrow = results.iter().all(|result| result.is_narrow);
     let sql = format!("CASE WHEN {} THEN {} ELSE {} END", condition.sql, results[0].sql, results[1].sql);
-    Ok(Translated { is_narrow, ..Translated::atom(sql, sort) }.of(&[&condition]))
+    Ok(Translated { is_narrow, ids_of, ..Translated::atom(sql, sort) }.of(&[&condition]))
 }
 
 fn is_number(value: &Translated) -> bool {
@@ -114,10 +117,11 @@ fn is_number(value: &Translated) -> bool {
 
 /// A function whose result is one of its arguments.
 fn same_class(function: &str, values: &[Translated]) -> Result<Translated, Refused> {
+    let ids_of = common_ids(values)?;
     let (sort, values) = unified(values.to_vec())?;
     let is_narrow = values.iter().all(|value| value.is_narrow);
     let list: Vec<&str> = values.iter().map(|value| value.sql.as_str()).collect();
-    Ok(Translated { is_narrow, ..Translated::atom(format!("{function}({})", list.join(", ")), sort) })
+    Ok(Translated { is_narrow, ids_of, ..Translated::atom(format!("{function}({})", list.join(", ")), sort) })
 }
 
 /// `max` and `min` of several values, which are NULL if one of them is.

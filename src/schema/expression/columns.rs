@@ -40,13 +40,15 @@ pub struct ScopeColumn {
     pub is_hidden: bool,
     /// The column of a table that it passes on. `None`: it is computed.
     pub origin: Option<ColumnOrigin>,
+    /// The table that issues its values, if they are ids that a mapping shifts.
+    pub ids_of: Option<String>,
 }
 
 impl ScopeColumn {
     /// Returns SQL that has the values of the column.
     pub fn value(&self, sql: String) -> Translated {
-        let (collation, moment) = (self.collation.clone(), self.moment.clone());
-        Translated { collation, moment, ..Translated::atom(sql, self.sort) }
+        let (collation, moment, ids_of) = (self.collation.clone(), self.moment.clone(), self.ids_of.clone());
+        Translated { collation, moment, ids_of, ..Translated::atom(sql, self.sort) }
     }
 
     /// Returns the column as SQL.

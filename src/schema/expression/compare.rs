@@ -1,7 +1,7 @@
 //! Comparisons: the operands in a form that PostgreSQL compares as SQLite does.
 
 use super::columns::Scope;
-use super::sorts::{Refused, Translated, ValueSort};
+use super::sorts::{Refused, Translated, ValueSort, common_ids};
 use super::tree::BinaryOperator;
 
 /// The two operands of a comparison.
@@ -55,6 +55,7 @@ pub fn collation_of(left: &Translated, right: &Translated) -> String {
 /// Returns the operands of a comparison.
 pub fn compared(left: &Translated, right: &Translated, is_ordered: bool) -> Result<Compared, Refused> {
     use ValueSort::{Blob, Decimal, Integer, Moment, Real, Text, Truth};
+    common_ids([left, right])?;
     let both = |left: String, right: String| Ok(Compared { left, right });
     match (left.sort, right.sort) {
         (Text, Text) => {

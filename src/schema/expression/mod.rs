@@ -25,5 +25,5 @@ pub use columns::{ColumnOrigin, NamedRelation, OwnerOfRow, Relations, Scope, Sco
 pub use now::{current_default, current_epoch};
 pub use parse::{expression, query};
 pub use queries::TranslatedQuery;
-pub use sorts::{OVERFLOW, Translated, UniformTime, ValueSort};
+pub use sorts::{OVERFLOW, SHIFTED, Translated, UniformTime, ValueSort};
 pub use tree::{BinaryOperator, SqlExpr, UnaryOperator};

@@ -4,7 +4,7 @@ use super::aggregates::require_groupable;
 use super::columns::{NamedRelation, OwnerOfRow, Relations, Scope, ScopeColumn};
 use super::order::{Limited, OrderedRows};
 use super::select::{OutputValue, QueryPlace, TranslatedSelect};
-use super::sorts::{Refused, Translated, ValueSort};
+use super::sorts::{Refused, SHIFTED, Translated, ValueSort, common_ids};
 use super::tree::{CompoundOperator, QueryTree, SelectTree, SqlExpr};
 use crate::schema::names::{name, names};
 
@@ -74,16 +74,17 @@ impl Scope {
             return Err("LIMIT would count the rows of all owners".to_owned());
         }
         let sorts = sorts_of_columns(&parts)?;
-        let columns = columns_of(first, &sorts, is_compound);
+        let mut columns = columns_of(first, &sorts, is_compound);
         let carried =
             first.owner.as_ref().and_then(|owner| columns.get(owner.place?)).map(|column| column.name.clone());
         let owner = owner.map(|owner| OwnerOfRow { name: carried.unwrap_or(owner.name), ..owner });
         let is_compared = tree.others.iter().any(|other| other.operator != CompoundOperator::UnionAll);
         for (part, select) in parts.iter().zip(selects(tree)) {
             if is_compared || select.is_distinct {
-                part.values.iter().try_for_each(|value| require_groupable(&value.found))?;
+                part.values.iter().try_for_each(require_distinguished)?;
             }
         }
+        mark_ids(&mut columns, &parts, is_compared)?;
         let mut sorted = columns.clone();
         for (n, column) in sorted.iter_mut().enumerate() {
             column.collation = collation_of_order(&parts, n);
@@ -155,6 +156,7 @@ impl Scope {
             return Err(why.clone());
         }
         require_groupable(&left)?;
+        common_ids([&left, &column.value(String::new())])?;
         // SQLite takes the collation of the right side if the left side has none, or if COLLATE is written on the right side.
         if found.has_collated_values {
             return Err("a value of the subquery has another collation than BINARY".to_owned());
@@ -304,6 +306,26 @@ fn columns_of(first: &TranslatedSelect, sorts: &[ValueSort], is_compound: bool) 
         });
     }
     columns
+}
+
+/// Requires that equal values of SQLite are equal in PostgreSQL, whichever table issues them.
+fn require_distinguished(value: &OutputValue) -> Result<(), Refused> {
+    let unusable = value.passed.as_ref().and_then(|passed| passed.unusable.as_deref());
+    if unusable == Some(SHIFTED) { Err(SHIFTED.to_owned()) } else { require_groupable(&value.found) }
+}
+
+/// Marks the columns whose values are ids that a mapping shifts. No expression may name a column of ids of several tables, which have
+/// different shifts.
+fn mark_ids(columns: &mut [ScopeColumn], parts: &[TranslatedSelect], is_compared: bool) -> Result<(), Refused> {
+    for (n, column) in columns.iter_mut().enumerate() {
+        let values = parts.iter().filter_map(|part| part.values.get(n)).map(|value| &value.found);
+        match common_ids(values) {
+            Ok(ids_of) => column.ids_of = ids_of,
+            Err(why) if is_compared => return Err(why),
+            Err(why) => column.unusable = column.unusable.take().or(Some(why)),
+        }
+    }
+    Ok(())
 }
 
 /// Returns one SELECT.

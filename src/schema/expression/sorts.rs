@@ -9,6 +9,9 @@ pub type Refused = String;
 /// The difference that arithmetic has in PostgreSQL.
 pub const OVERFLOW: &str = "arithmetic that leaves the range of its type is an error";
 
+/// The reason why no expression computes with an id.
+pub const SHIFTED: &str = "the ids of another owner's file are shifted; `--keys owned` keeps them";
+
 /// The class that all values of an expression have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueSort {
@@ -108,6 +111,8 @@ pub struct Translated {
     pub moment: Option<UniformTime>,
     /// For a text of digits alone, the SQL of the number.
     pub digits: Option<String>,
+    /// The table that issues the values, if they are ids that a mapping shifts.
+    pub ids_of: Option<String>,
 }
 
 impl Translated {
@@ -115,8 +120,20 @@ impl Translated {
     pub fn atom(sql: impl Into<String>, sort: ValueSort) -> Translated {
         let collation = String::new();
         let (is_atom, is_collated, is_narrow, can_overflow) = (true, false, false, false);
-        let (number, moment, digits, sql) = (None, None, None, sql.into());
-        Translated { sql, sort, is_atom, collation, is_collated, is_narrow, number, can_overflow, moment, digits }
+        let (number, moment, digits, ids_of, sql) = (None, None, None, None, sql.into());
+        Translated {
+            sql,
+            sort,
+            is_atom,
+            collation,
+            is_collated,
+            is_narrow,
+            number,
+            can_overflow,
+            moment,
+            digits,
+            ids_of,
+        }
     }
 
     /// An expression that needs brackets as an operand.
@@ -128,6 +145,11 @@ impl Translated {
     pub fn of(mut self, parts: &[&Translated]) -> Translated {
         self.can_overflow |= parts.iter().any(|part| part.can_overflow);
         self
+    }
+
+    /// Requires that the value is no id that a mapping shifts.
+    pub fn require_no_id(&self) -> Result<(), Refused> {
+        if self.ids_of.is_some() { Err(SHIFTED.to_owned()) } else { Ok(()) }
     }
 
     /// The SQL as an operand.
@@ -162,6 +184,7 @@ impl Translated {
 
     /// The condition that the value is neither 0 nor NULL.
     pub fn truth(&self) -> Result<Translated, Refused> {
+        self.require_no_id()?;
         match self.sort {
             ValueSort::Truth => Ok(self.clone()),
             ValueSort::Null => Ok(Translated::atom("NULL::boolean", ValueSort::Truth)),
@@ -181,6 +204,16 @@ pub fn as_text(value: &Translated) -> Result<String, Refused> {
         ValueSort::Null => Ok("NULL::text".to_owned()),
         other => Err(format!("the text of {} has another form", other.words())),
     }
+}
+
+/// Returns the table that issues all of the values. `None`: none of them is an id that a mapping shifts.
+///
+/// # Errors
+/// If some are ids of one table, and others are not.
+pub fn common_ids<'a>(values: impl IntoIterator<Item = &'a Translated>) -> Result<Option<String>, Refused> {
+    let mut all = values.into_iter().filter(|value| value.sort != ValueSort::Null).map(|value| &value.ids_of);
+    let Some(first) = all.next() else { return Ok(None) };
+    if all.all(|other| other == first) { Ok(first.clone()) } else { Err(SHIFTED.to_owned()) }
 }
 
 /// Returns values of one class: integers if some are booleans.

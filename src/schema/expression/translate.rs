@@ -5,7 +5,7 @@
 
 use super::columns::Scope;
 use super::compare::{Compared, collation_of, compared, with_literal_truth};
-use super::sorts::{Refused, Translated, ValueSort, as_text, unified};
+use super::sorts::{Refused, Translated, ValueSort, as_text, common_ids, unified};
 use super::times::{mirrored, with_literal_time};
 use super::tree::{BinaryOperator, CaseArm, SqlExpr, UnaryOperator};
 use crate::model::hex::hex;
@@ -71,7 +71,16 @@ impl Scope {
     }
 
     /// Returns an operand of a function or an operator that ignores collations.
+    ///
+    /// # Errors
+    /// If it is an id that a mapping shifts, because the result would be another one.
     pub fn argument(&self, expression: &SqlExpr) -> Result<Translated, Refused> {
+        let found = self.passed_argument(expression)?;
+        found.require_no_id().map(|()| found)
+    }
+
+    /// Returns an operand that an operator compares or returns unchanged. It may be an id.
+    pub fn passed_argument(&self, expression: &SqlExpr) -> Result<Translated, Refused> {
         let found = self.translate(expression)?;
         if found.is_collated {
             return Err("COLLATE inside of an expression is not translated".to_owned());
@@ -200,7 +209,7 @@ impl Scope {
         let mut parts = vec![left.clone()];
         for element in list {
             // The operand's collation decides, whatever that of the element is.
-            let right = Translated { collation: String::new(), ..self.argument(element)? };
+            let right = Translated { collation: String::new(), ..self.passed_argument(element)? };
             let compared = match right.sort {
                 ValueSort::Null => Compared { left: left.operand(), right: "NULL".to_owned() },
                 _ => compared(&left, &right, false)?,
@@ -229,9 +238,10 @@ impl Scope {
                 Some(operand) => self.binary(BinaryOperator::Equal, operand, &arm.when)?,
                 None => self.argument(&arm.when)?.truth()?,
             });
-            results.push(self.argument(&arm.then)?);
+            results.push(self.passed_argument(&arm.then)?);
         }
-        results.extend(otherwise.map(|otherwise| self.argument(otherwise)).transpose()?);
+        results.extend(otherwise.map(|otherwise| self.passed_argument(otherwise)).transpose()?);
+        let ids_of = common_ids(&results)?;
         let (sort, results) = unified(results)?;
         if sort == ValueSort::Null {
             return Ok(Translated::atom("NULL", ValueSort::Null));
@@ -245,15 +255,18 @@ impl Scope {
         }
         let is_narrow = sort == ValueSort::Integer && results.iter().all(|result| result.is_narrow);
         let parts: Vec<&Translated> = conditions.iter().chain(&results).collect();
-        let found = Translated { is_narrow, ..Translated::atom(format!("{sql} END"), sort) };
+        let found = Translated { is_narrow, ids_of, ..Translated::atom(format!("{sql} END"), sort) };
         Ok(found.of(&parts))
     }
 
     /// CAST, which keeps the collation of its operand.
     fn cast(&self, operand: &SqlExpr, to: &str) -> Result<Translated, Refused> {
         let operand = self.translate(operand)?;
-        let (collation, is_collated) = (operand.collation.clone(), operand.is_collated);
-        converted(operand, to).map(|found| Translated { collation, is_collated, ..found })
+        if !to.contains("INT") {
+            operand.require_no_id()?;
+        }
+        let (collation, is_collated, ids_of) = (operand.collation.clone(), operand.is_collated, operand.ids_of.clone());
+        converted(operand, to).map(|found| Translated { collation, is_collated, ids_of, ..found })
     }
 }
 
