@@ -83,12 +83,20 @@ impl MatchedTable {
         let id = surrogate(facts);
         let key = natural_key(load, facts, key.as_deref(), findings)?;
         let id = id.filter(|id| !key.contains(*id)).cloned();
-        let to_itself =
-            |f: &&ForeignKey| f.parent == load.to && id.as_ref().is_some_and(|id| f.parent_columns.contains(id));
+        let omitted = |name: &String| load.columns.iter().any(|(own, c)| own == name && c.feed == Some(FeedRule::Omit));
+        let to_itself = |f: &&ForeignKey| {
+            let is_id = f.parent == load.to && id.as_ref().is_some_and(|id| f.parent_columns.contains(id));
+            is_id && !f.columns.iter().any(omitted)
+        };
         if let Some(own) = facts.foreign.iter().find(to_itself) {
             let reason =
                 format!("rows of `{}` refer to rows of the same table ({}), whose ids may change", load.to, own.name);
-            findings.refuse(place, reason, "Write `existing = \"replace\"` or `\"append\"`.");
+            let advice = format!(
+                "Write `existing = \"replace\"` or `\"append\"`. If the rows must be matched, leave the reference out \
+                 (`{} = {{ omit = true }}`) and set it afterwards.",
+                own.columns.join(" = { omit = true }`, `")
+            );
+            findings.refuse(place, reason, advice);
             return None;
         }
         let counts = |kind: &Kind| matches!(kind, Kind::Int2 | Kind::Int4 | Kind::Int8);

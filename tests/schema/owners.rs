@@ -285,13 +285,25 @@ fn a_reference_to_the_owners_that_every_row_has_is_the_owner() {
 
 #[test]
 fn owners_can_refer_to_owners() {
-    let case = Case::new(
+    let tables =
         "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT UNIQUE NOT NULL, boss INT REFERENCES users);
          CREATE TABLE item (id INTEGER PRIMARY KEY, n INT);
-         INSERT INTO users VALUES (1, 'ann', 3), (2, 'bob', 1), (3, 'eve', NULL); INSERT INTO item VALUES (1, 7);",
-    );
+         INSERT INTO users VALUES (1, 'ann', 3), (2, 'bob', 1), (3, 'eve', NULL); INSERT INTO item VALUES (1, 7);";
+    let case = Case::new(tables);
     case.target.run(&case.command(&["--owner", "users.username=ann", "--mapping", "migrate.toml"]).exits(0).stdout);
     case.place.migrate(["--yes", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0);
     let boss = "SELECT b.username FROM item i JOIN users u ON u.id = i.user_id JOIN users b ON b.id = u.boss";
     assert_eq!(case.target.value(boss), "eve");
+    // The ids of a further file are others, and a row may refer to a later one.
+    sqlite::file(&case.place, "second.db", &tables.replace("'eve'", "'max'").replace("'ann'", "'joe'"));
+    let mapping = case.place.read("migrate.toml").replace("app.db", "second.db").replace("\"app\"", "\"second\"");
+    let mapping = mapping.replace("\"ann\"", "\"joe\"");
+    case.place.write("second.toml", &mapping);
+    let second = || case.place.migrate(["--yes", "-m", "second.toml", "-t", &case.target.url()]);
+    let refused = second().exits(3).stdout;
+    assert!(refused.contains("leave the reference out (`boss = { omit = true }`)"), "{refused}");
+    let without = mapping.replace("[load.item]", "[load.users.columns]\nboss = { omit = true }\n\n[load.item]");
+    case.place.write("second.toml", format!("{without}\n[leave]\nusers.boss = \"it is set by hand\"\n"));
+    second().exits(0);
+    assert_eq!(case.target.value("SELECT string_agg(username, ' ' ORDER BY id) FROM users"), "ann bob eve joe max");
 }
