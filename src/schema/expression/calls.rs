@@ -29,11 +29,7 @@ impl Scope {
         }
         let found = match (function, values.as_slice()) {
             ("coalesce", [_, _, ..]) | ("ifnull", [_, _]) => same_class("coalesce", &values)?,
-            ("nullif", [left, right]) => {
-                let (sort, both) = unified(vec![left.clone(), right.clone()])?;
-                let sql = format!("nullif({}, {})", both[0].sql, both[1].sql);
-                Translated { is_narrow: both[0].is_narrow, ..Translated::atom(sql, sort) }
-            }
+            ("nullif", [left, right]) => unless_equal(left, right)?,
             ("iif" | "if", [condition, then, otherwise]) => chosen(condition, then, otherwise)?,
             ("max" | "min", [_, _, ..]) => extreme(function, &values)?,
             ("abs", [one]) if is_number(one) => {
@@ -109,6 +105,13 @@ fn chosen(condition: &Translated, then: &Translated, otherwise: &Translated) -> 
     let is_narrow = results.iter().all(|result| result.is_narrow);
     let sql = format!("CASE WHEN {} THEN {} ELSE {} END", condition.sql, results[0].sql, results[1].sql);
     Ok(Translated { is_narrow, ids_of, ..Translated::atom(sql, sort) }.of(&[&condition]))
+}
+
+/// `nullif`
+fn unless_equal(left: &Translated, right: &Translated) -> Result<Translated, Refused> {
+    let (sort, both) = unified(vec![left.clone(), right.clone()])?;
+    let sql = format!("nullif({}, {})", both[0].sql, both[1].sql);
+    Ok(Translated { is_narrow: both[0].is_narrow, ..Translated::atom(sql, sort) })
 }
 
 fn is_number(value: &Translated) -> bool {
