@@ -11,6 +11,7 @@ use super::expression::{SHIFTED, Scope};
 use super::names::{TakenNames, is_usable, made, unusable_name};
 use super::owned_ids::ShiftedIds;
 use super::owner::{OwnerOptions, own};
+use super::source_comments::source_comments;
 use super::stored::{StoredTable, TriedColumn};
 use super::table_text::{TableText, table_text};
 use super::types::column_type;
@@ -145,6 +146,7 @@ impl Builder<'_> {
         let mut table = TableDdl {
             name: facts.name.to_owned(),
             rows: stored.map_or(0, |stored| stored.rows),
+            comments: source_comments(&facts.definition.sql),
             ..TableDdl::default()
         };
         let fates = FateNotes { table: facts.name };

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::compared::ComparedSql;
 use super::expression::{ColumnOrigin, OwnerOfRow};
 use super::names::made;
+use super::source_comments::CommentDdl;
 use crate::model::pgtype::ColumnType;
 use crate::text::count;
 
@@ -67,6 +68,8 @@ pub struct TableDdl {
     pub owner: Option<OwnerOfRow>,
     /// Sentences about the table as a whole.
     pub notes: Vec<String>,
+    /// The comments of the source.
+    pub comments: Vec<CommentDdl>,
 }
 
 /// The place of a table in a distributed PostgreSQL.

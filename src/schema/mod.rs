@@ -21,6 +21,7 @@ mod owner;
 mod proof;
 mod render;
 mod scope;
+mod source_comments;
 mod stored;
 mod table_text;
 mod target;

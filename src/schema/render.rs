@@ -5,6 +5,7 @@ use super::ddl::{
 };
 use super::distribution;
 use super::names::{name, names, text_literal};
+use super::source_comments::CommentDdl;
 use crate::text::{count, printable, wrapped};
 
 /// Columns of a comment.
@@ -19,6 +20,7 @@ pub fn text(ddl: &Ddl, source: &str) -> String {
         create_table(&mut out, table);
         table.indexes.iter().for_each(|index| out.push_str(&create_index(&table.name, index)));
         table.triggers.iter().for_each(|trigger| out.push_str(&create_trigger(&table.name, trigger)));
+        table.comments.iter().for_each(|comment| comment_on(&mut out, table, comment));
     }
     let statements = distribution::statements(ddl);
     if !statements.is_empty() {
@@ -165,6 +167,18 @@ fn create_trigger(table: &str, trigger: &TriggerDdl) -> String {
         text_literal(&body),
         name(table)
     )
+}
+
+/// Adds a comment of the source, if its column is there.
+fn comment_on(out: &mut String, table: &TableDdl, comment: &CommentDdl) {
+    let (own, text) = (name(&table.name), text_literal(&comment.text));
+    match &comment.column {
+        None => out.push_str(&format!("COMMENT ON TABLE {own} IS {text};\n")),
+        Some(column) if table.column(column).is_some() => {
+            out.push_str(&format!("COMMENT ON COLUMN {own}.{} IS {text};\n", name(column)));
+        }
+        Some(_) => {}
+    }
 }
 
 fn add_foreign_key(out: &mut String, table: &TableDdl, foreign: &ForeignDdl) {

@@ -93,7 +93,7 @@ pub fn table_text(sql: &str) -> Option<TableText> {
     let mut found = TableText::default();
     for item in items(body) {
         let first = item.first()?;
-        let is_column = !TABLE_CONSTRAINTS.iter().any(|word| first.is_word(word));
+        let is_column = !is_table_constraint(first);
         let column = if is_column { Some(first.name()?.to_owned()) } else { None };
         let mut reader =
             ConstraintReader { rest: &item[usize::from(is_column)..], name: None, column, found: &mut found };
@@ -103,6 +103,11 @@ pub fn table_text(sql: &str) -> Option<TableText> {
         reader.read()?;
     }
     Some(found)
+}
+
+/// Returns true if a part of the list that begins with this token is a constraint of the table.
+pub fn is_table_constraint(first: &SourceToken) -> bool {
+    TABLE_CONSTRAINTS.iter().any(|word| first.is_word(word))
 }
 
 /// Returns the tokens between the bracket at a place and the bracket that closes it.

@@ -28,6 +28,9 @@ const SYMBOLS: [&str; 28] = [
     "|", "~", "<", ">", "=", "?", ":",
 ];
 
+/// Characters between tokens.
+const BLANKS: [char; 5] = [' ', '\t', '\n', '\r', '\x0c'];
+
 impl SourceToken {
     /// Returns true if this is the word, in any case and without quotes.
     pub fn is_word(&self, word: &str) -> bool {
@@ -51,42 +54,88 @@ impl SourceToken {
     }
 }
 
+/// A token or a comment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourcePart {
+    /// A token.
+    Token(SourceToken),
+    /// A comment.
+    Comment(SourceComment),
+}
+
+/// A comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceComment {
+    /// Its text, without the marks around it.
+    pub text: String,
+    /// True if a token precedes it on its line.
+    pub is_after_token: bool,
+}
+
 /// Splits SQL into its tokens, without blanks and comments. `None` if a text, a name or a blob does not end, or if a character
 /// belongs to no token.
 pub fn tokens(sql: &str) -> Option<Vec<SourceToken>> {
+    let tokens = parts(sql)?.into_iter().filter_map(|part| match part {
+        SourcePart::Token(token) => Some(token),
+        SourcePart::Comment(_) => None,
+    });
+    Some(tokens.collect())
+}
+
+/// Splits SQL into its tokens and its comments. `None` as for [`tokens`].
+pub fn parts(sql: &str) -> Option<Vec<SourcePart>> {
     let mut found = Vec::new();
-    let mut rest = sql;
+    let (mut rest, mut is_after_token) = (sql, false);
     loop {
-        rest = after_blanks(rest);
-        let Some(first) = rest.chars().next() else { return Some(found) };
-        let (token, after) = match first {
-            '\'' => quoted(rest, '\'').map(|(text, after)| (SourceToken::Text(text), after))?,
-            '"' => quoted(rest, '"').map(|(text, after)| (SourceToken::DoubleQuoted(text), after))?,
-            '`' => quoted(rest, '`').map(|(text, after)| (SourceToken::Name(text), after))?,
-            '[' => {
-                let (name, after) = rest.get(1..)?.split_once(']')?;
-                (SourceToken::Name(name.to_owned()), after)
-            }
-            'x' | 'X' if rest.get(1..)?.starts_with('\'') => {
-                let (digits, after) = quoted(rest.get(1..)?, '\'')?;
-                (SourceToken::Blob(bytes(&digits)?), after)
-            }
-            c if c.is_ascii_digit() || (c == '.' && rest.get(1..)?.starts_with(|c: char| c.is_ascii_digit())) => {
-                let (number, after) = rest.split_at(number_end(rest.as_bytes()));
-                (SourceToken::Number(number.to_owned()), after)
-            }
-            c if is_word(c) => {
-                let (word, after) = rest.split_at(rest.find(|c| !is_word(c) && c != '$').unwrap_or(rest.len()));
-                (SourceToken::Word(word.to_owned()), after)
-            }
-            _ => {
-                let symbol = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol))?;
-                (SourceToken::Symbol(symbol), rest.get(symbol.len()..)?)
-            }
+        let after = rest.trim_start_matches(BLANKS);
+        is_after_token &= !rest[..rest.len() - after.len()].contains('\n');
+        rest = after;
+        if rest.is_empty() {
+            return Some(found);
+        }
+        let (text, after) = if let Some(comment) = rest.strip_prefix("--") {
+            comment.find('\n').map_or((comment, ""), |end| comment.split_at(end))
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/").unwrap_or((comment, ""))
+        } else {
+            let (token, after) = token(rest)?;
+            found.push(SourcePart::Token(token));
+            (rest, is_after_token) = (after, true);
+            continue;
         };
-        found.push(token);
+        found.push(SourcePart::Comment(SourceComment { text: text.to_owned(), is_after_token }));
         rest = after;
     }
+}
+
+/// Returns the token at the beginning of a text, and the rest.
+fn token(rest: &str) -> Option<(SourceToken, &str)> {
+    let first = rest.chars().next()?;
+    Some(match first {
+        '\'' => quoted(rest, '\'').map(|(text, after)| (SourceToken::Text(text), after))?,
+        '"' => quoted(rest, '"').map(|(text, after)| (SourceToken::DoubleQuoted(text), after))?,
+        '`' => quoted(rest, '`').map(|(text, after)| (SourceToken::Name(text), after))?,
+        '[' => {
+            let (name, after) = rest.get(1..)?.split_once(']')?;
+            (SourceToken::Name(name.to_owned()), after)
+        }
+        'x' | 'X' if rest.get(1..)?.starts_with('\'') => {
+            let (digits, after) = quoted(rest.get(1..)?, '\'')?;
+            (SourceToken::Blob(bytes(&digits)?), after)
+        }
+        c if c.is_ascii_digit() || (c == '.' && rest.get(1..)?.starts_with(|c: char| c.is_ascii_digit())) => {
+            let (number, after) = rest.split_at(number_end(rest.as_bytes()));
+            (SourceToken::Number(number.to_owned()), after)
+        }
+        c if is_word(c) => {
+            let (word, after) = rest.split_at(rest.find(|c| !is_word(c) && c != '$').unwrap_or(rest.len()));
+            (SourceToken::Word(word.to_owned()), after)
+        }
+        _ => {
+            let symbol = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol))?;
+            (SourceToken::Symbol(symbol), rest.get(symbol.len()..)?)
+        }
+    })
 }
 
 /// Returns the tokens as SQL that has the same meaning in a query, where a text must not be in double quotes. `columns`: the names
@@ -107,20 +156,6 @@ pub fn sql(tokens: &[SourceToken], columns: &[String]) -> String {
 
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii()
-}
-
-fn after_blanks(text: &str) -> &str {
-    let mut rest = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']);
-    loop {
-        let after = if let Some(comment) = rest.strip_prefix("--") {
-            comment.split_once('\n').map_or("", |(_, after)| after)
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.split_once("*/").map_or("", |(_, after)| after)
-        } else {
-            return rest;
-        };
-        rest = after.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']);
-    }
 }
 
 /// Returns the content of a quoted text and the rest. A doubled quote is one quote.

@@ -291,3 +291,24 @@ fn a_unique_key_has_no_type_by_which_its_values_are_equal() {
     assert_eq!(case.target.value("SELECT count(*) FROM t"), "2");
     assert_eq!(case.target.value("SELECT count(*) FROM e"), "2");
 }
+
+#[test]
+fn comments_of_the_source_become_comments_of_tables_and_columns() {
+    let case = Case::new(
+        "CREATE TABLE \"a b\" ( -- people's things
+            id INTEGER PRIMARY KEY, -- never used again
+            -- C:\\ or /,
+            -- -1: unknown
+            \"the path\" TEXT, n INT /* several;
+             * lines */
+         );
+         CREATE TABLE plain (id INTEGER PRIMARY KEY);",
+    );
+    let text = case.command(&[]).exits(0).stdout;
+    case.target.run(&text);
+    let comments = "SELECT string_agg(concat_ws(' ', objsubid, description), '|' ORDER BY objsubid) FROM pg_description
+                    WHERE objoid = '\"a b\"'::regclass";
+    let expected = "0 people's things|1 never used again|2 C:\\ or /,\n-1: unknown|3 several;\nlines";
+    assert_eq!(case.target.value(comments), expected);
+    assert_eq!(text.matches("COMMENT ON").count(), 4, "{text}");
+}
