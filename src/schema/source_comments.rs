@@ -29,7 +29,7 @@ pub fn source_comments(sql: &str) -> Vec<CommentDdl> {
 
 /// The part of a list between two commas.
 #[derive(Clone, Debug, Default, PartialEq)]
-enum Item {
+enum ListPart {
     /// None of its tokens was read.
     #[default]
     Empty,
@@ -39,11 +39,11 @@ enum Item {
     Other,
 }
 
-impl Item {
+impl ListPart {
     fn column(&self) -> Option<String> {
         match self {
-            Item::Column(name) => Some(name.clone()),
-            Item::Empty | Item::Other => None,
+            ListPart::Column(name) => Some(name.clone()),
+            ListPart::Empty | ListPart::Other => None,
         }
     }
 }
@@ -57,9 +57,9 @@ struct CommentReader {
     /// Brackets that are open.
     depth: usize,
     /// The item that is read.
-    item: Item,
+    item: ListPart,
     /// The item before it.
-    before: Item,
+    before: ListPart,
 }
 
 impl CommentReader {
@@ -68,24 +68,24 @@ impl CommentReader {
             self.depth += 1;
             if self.depth == 1 {
                 self.pending_to(None);
-                (self.before, self.item) = (Item::Other, Item::Empty);
+                (self.before, self.item) = (ListPart::Other, ListPart::Empty);
                 return;
             }
         } else if token.is_symbol(")") {
             self.depth = self.depth.saturating_sub(1);
             if self.depth == 0 {
                 self.pending_to(None);
-                self.item = Item::Other;
+                self.item = ListPart::Other;
             }
         } else if token.is_symbol(",") && self.depth == 1 {
             self.pending_to(self.item.column());
             self.before = std::mem::take(&mut self.item);
             return;
         }
-        if self.depth > 0 && self.item == Item::Empty {
+        if self.depth > 0 && self.item == ListPart::Empty {
             self.item = match token.name() {
-                Some(name) if !is_table_constraint(token) => Item::Column(name.to_owned()),
-                _ => Item::Other,
+                Some(name) if !is_table_constraint(token) => ListPart::Column(name.to_owned()),
+                _ => ListPart::Other,
             };
         }
         self.pending_to(self.item.column());
@@ -96,7 +96,7 @@ impl CommentReader {
         if !comment.is_after_token {
             return self.pending.push(text);
         }
-        let of = if self.item == Item::Empty { &self.before } else { &self.item };
+        let of = if self.item == ListPart::Empty { &self.before } else { &self.item };
         self.add(of.column(), text);
     }
 
