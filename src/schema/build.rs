@@ -286,7 +286,7 @@ impl TypeDecision {
         let unfit: Vec<&str> = stored.unfit_for_key().iter().map(|kind| kind.name.as_str()).collect();
         let keyed = match unfit.is_empty() {
             true => String::new(),
-            false => format!("; a key cannot tell its values apart as {}", unfit.join(", or as ")),
+            false => format!("; a key may have equal values as {}", unfit.join(", or as ")),
         };
         let why = format!("{declared}; {}{keyed}", classes(stored));
         match stored.choice() {

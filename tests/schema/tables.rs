@@ -286,7 +286,7 @@ fn a_unique_key_has_no_type_by_which_its_values_are_equal() {
     types("t", &[&times[..], &["id text", "plain uuid", "doc text", "note jsonb", "yes text", "who uuid"]].concat());
     types("u", &["id uuid", "at timestamp with", "yes boolean"]);
     types("e", &["id text"]);
-    assert!(text.contains("a key cannot tell its values apart as uuid"), "{text}");
+    assert!(text.contains("a key may have equal values as uuid"), "{text}");
     case.place.migrate(["--yes", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0);
     assert_eq!(case.target.value("SELECT count(*) FROM t"), "2");
     assert_eq!(case.target.value("SELECT count(*) FROM e"), "2");
