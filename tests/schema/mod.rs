@@ -6,6 +6,7 @@ mod draw;
 mod drawn_queries;
 pub mod expressions;
 mod frameworks;
+mod listed_expressions;
 mod names;
 mod owners;
 mod proof;
