@@ -109,7 +109,7 @@ fn create(m: &Migration<'_>, session: &mut Session, ddl: &Ddl) -> Result<Creatio
     let object = |kind, name: &String| CreatedObject { kind, schema: schema.clone(), name: name.clone() };
     let tables = ddl.tables.iter().map(|table| object(CreatedKind::Table, &table.name));
     let triggers = ddl.tables.iter().flat_map(|table| &table.triggers);
-    let functions = triggers.map(|trigger| object(CreatedKind::Function, &trigger.function()));
+    let functions = triggers.map(|trigger| object(CreatedKind::Function, &trigger.function));
     let views = ddl.views.iter().map(|view| object(CreatedKind::View, &view.name));
     let objects: Vec<CreatedObject> = tables.chain(functions).chain(views).collect();
     let statements = text(ddl, &m.mapping().name);

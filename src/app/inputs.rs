@@ -219,6 +219,12 @@ pub fn owner_identity(mapping: &Mapping, common: &Common) -> String {
 pub fn from_folder(path: &Path, file: &Path) -> PathBuf {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let Some(folder) = folder else { return path.to_owned() };
-    let (Ok(path_there), Ok(folder)) = (path.canonicalize(), folder.canonicalize()) else { return path.to_owned() };
+    let (Some(path_there), Ok(folder)) = (canonical(path), folder.canonicalize()) else { return path.to_owned() };
     path_there.strip_prefix(&folder).map(Path::to_owned).unwrap_or(path_there)
+}
+
+/// Returns the absolute path of a file, which need not be there. `None`: its folder is not.
+fn canonical(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    path.canonicalize().ok().or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
 }

@@ -5,13 +5,17 @@ use std::path::Path;
 
 use crate::exit::Exit;
 use crate::init::{NaturalKey, OwnerRequest, ProfileContext};
+use crate::job::Stop;
 use crate::mapping::{Mapping, OwnerRule, OwnerValue};
-use crate::model::cell::RawBuf;
+use crate::model::cell::{Raw, RawBuf};
+use crate::model::key::KeyRange;
 use crate::model::record::{Refusal, Warning};
 use crate::model::rules::Value;
+use crate::model::schema::Address;
+use crate::model::select::{CONTINUE, Expr, Relation, Select};
 use crate::pg::Session;
 use crate::schema::{self, Ddl, Fate, OwnedKeys, OwnerOptions, SchemaFacts, TypeTrials};
-use crate::sqlite::Source;
+use crate::sqlite::{Reader, Source};
 use crate::text::count;
 
 use super::failure::{self, Failure};
@@ -48,7 +52,32 @@ pub fn proposed(m: &Migration<'_>, source: &Source, owner: Option<&OwnerOptions>
     let mut stored = trials.read(&context).map_err(Failure::refused)?;
     schema::keep_keys(&mut stored, &definitions, &context).map_err(Failure::refused)?;
     let facts = SchemaFacts { source: source.schema(), definitions: &definitions, stored: &stored, owner };
-    schema::build(&facts).map_err(|problems| Failure { exit: Exit::Refused, problems })
+    let mut ddl = schema::build(&facts).map_err(|problems| Failure { exit: Exit::Refused, problems })?;
+    if let Some(options) = owner {
+        let reader = source.reader().map_err(Failure::refused)?;
+        // The last one first: a reference that is left out changes the places of those after it.
+        for reference in ddl.owned_references(options).iter().rev() {
+            let rows = number(&reader, &reference.query).map_err(Failure::refused)?;
+            if rows > 0 {
+                ddl.leave_out(reference, rows);
+            }
+        }
+    }
+    Ok(ddl)
+}
+
+/// Returns the only value of a query, which is a number.
+fn number(reader: &Reader, query: &str) -> Result<u64, Stop> {
+    let (relation, exprs) = (Relation::Sql(query.to_owned()), vec![Expr::Column("n".to_owned())]);
+    let select = Select { relation, address: Address::Ordinal, exprs, params: BTreeMap::new() };
+    let mut found = 0;
+    reader.each(&select, KeyRange::ALL, |row| {
+        if let Raw::Integer(number) = row.cell(0) {
+            found = u64::try_from(number).unwrap_or(0);
+        }
+        CONTINUE
+    })?;
+    Ok(found)
 }
 
 /// Returns the tables of a migration for its source and the owner of its mapping.
@@ -114,7 +143,7 @@ pub fn owner(mapping: &Mapping, flags: &BTreeMap<String, String>, source: &Sourc
     let shared = mapping.loads.iter().filter(|load| is_shared(&load.owner) && is_made(&load.to));
     let options = OwnerOptions {
         table: section.table.clone(),
-        natural: column.cloned(),
+        natural: natural.clone(),
         shared: shared.map(|load| load.to.clone()).collect(),
         keys: OwnedKeys::Shared,
         distribute: false,

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::probe::Probe;
 use crate::model::cell::{Cell, Raw};
 use crate::model::pgtype::{ColumnType, Kind};
@@ -32,6 +34,7 @@ impl EqualValues {
                 | Kind::Timestamp { .. }
                 | Kind::Timestamptz { .. }
                 | Kind::Jsonb
+                | Kind::Text
         );
         let probe = Probe::new(kind).filter(|_| merges)?;
         Some(EqualValues { probe, hasher: RandomState::new(), seen: HashMap::new(), found: false })
@@ -56,7 +59,8 @@ impl EqualValues {
     }
 }
 
-/// Returns a number that differs for values that PostgreSQL tells apart. It compares JSON by its contents, so that any two may be equal.
+/// Returns a number that differs for values that PostgreSQL tells apart: of a text its hash. PostgreSQL compares JSON by its contents,
+/// so that any two may be equal.
 fn number(cell: &Cell<'_>) -> Option<u128> {
     match cell {
         Cell::Bool(value) => Some(u128::from(*value)),
@@ -64,6 +68,7 @@ fn number(cell: &Cell<'_>) -> Option<u128> {
         Cell::Date(days) => Some(u128::from(days.cast_unsigned())),
         Cell::Time(micros) | Cell::Timestamp(micros) => Some(u128::from(micros.cast_unsigned())),
         Cell::Jsonb(_) => Some(0),
+        Cell::Text(text) => Some(xxh3_128(text.as_bytes())),
         _ => None,
     }
 }
@@ -96,6 +101,8 @@ mod tests {
         assert!(has_equal(Kind::Timestamp { precision: 6 }, &[second, Raw::Text(b"2020-09-13 12:26:40")]));
         assert!(has_equal(Kind::Time { precision: 6 }, &[Raw::Text(b"10:00"), Raw::Text(b"10:00:00")]));
         assert!(has_equal(Kind::Jsonb, &[Raw::Text(b"1.0"), Raw::Text(b"[2]")]));
+        assert!(has_equal(Kind::Text, &[Raw::Integer(1), Raw::Text(b"1")]));
+        assert!(!has_equal(Kind::Text, &[Raw::Integer(1), Raw::Text(b"2"), Raw::Text(b"2")]));
         assert!(EqualValues::new(&ColumnType::new(Kind::Int8, 0, "test")).is_none());
     }
 }

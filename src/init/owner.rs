@@ -133,17 +133,16 @@ impl OwnerFacts<'_> {
         table.foreign.iter().any(|key| self.is_to(key, parent))
     }
 
-    /// Returns the column of a table that most foreign keys refer to, or else its primary key.
+    /// Returns the column of a table that most foreign keys refer to, its primary key if as many refer to it as to any other.
     fn key_of(&self, table: &str) -> String {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         let keys = self.target.tables.values().flat_map(|facts| &facts.foreign).filter(|key| self.is_to(key, table));
         keys.flat_map(|key| &key.parent_columns).for_each(|column| *counts.entry(column).or_default() += 1);
-        let most = counts.into_iter().max_by_key(|(_, count)| *count).map(|(column, _)| column.to_owned());
-        let primary = || {
-            let unique = &self.target.tables.get(table)?.unique;
-            unique.iter().find(|key| key.primary)?.columns.first().cloned()
-        };
-        most.or_else(primary).unwrap_or_else(|| "id".to_owned())
+        let unique = self.target.tables.get(table).map(|facts| facts.unique.as_slice()).unwrap_or_default();
+        let primary = unique.iter().find(|key| key.primary).and_then(|key| key.columns.first());
+        let rank = |(column, count): &(&str, usize)| (*count, primary.is_some_and(|primary| primary == column));
+        let most = counts.into_iter().max_by_key(rank).map(|(column, _)| column.to_owned());
+        most.or_else(|| primary.cloned()).unwrap_or_else(|| "id".to_owned())
     }
 
     fn section(&self, owner: &OwnerTable, request: Option<&OwnerRequest>, stamps: bool) -> Vec<DraftLine> {

@@ -70,6 +70,8 @@ pub struct StoredClasses {
     pub integers: u64,
     /// Doubles.
     pub reals: u64,
+    /// Those of them that are infinite.
+    pub infinite: u64,
     /// Texts.
     pub texts: u64,
     /// Blobs.
@@ -81,7 +83,10 @@ impl StoredClasses {
         match raw {
             Raw::Null => {}
             Raw::Integer(_) => self.integers += 1,
-            Raw::Real(_) => self.reals += 1,
+            Raw::Real(number) => {
+                self.reals += 1;
+                self.infinite += u64::from(number.is_infinite());
+            }
             Raw::Text(_) => self.texts += 1,
             Raw::Blob(_) => self.blobs += 1,
         }
@@ -90,6 +95,7 @@ impl StoredClasses {
     fn merge(&mut self, other: StoredClasses) {
         self.integers += other.integers;
         self.reals += other.reals;
+        self.infinite += other.infinite;
         self.texts += other.texts;
         self.blobs += other.blobs;
     }
@@ -135,6 +141,12 @@ impl ColumnProfile {
     /// Returns true if every value can be loaded without a modifier. Times without a zone count as such.
     pub fn is_plain(&self) -> bool {
         self.empty == 0 && self.refused == [0; 3]
+    }
+
+    /// Texts that the column holds as they are.
+    pub fn plain_texts(&self) -> u64 {
+        let others = self.empty + self.refused[ValueClass::Text as usize] + self.digits + self.without_zone;
+        self.stored.texts.saturating_sub(others)
     }
 
     /// Adds the profile of further rows.

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use super::compared::ComparedSql;
 use super::ddl::{
-    ColumnDdl, Ddl, ExpressionPair, Fate, FateNotes, IdentityDdl, ObjectFate, ObjectKind, RANDOM, TableDdl,
+    ColumnDdl, Ddl, ExpressionPair, Fate, FateNotes, IdentityDdl, ObjectFate, ObjectKind, RANDOM, SYSTEM_COLUMNS,
+    TableDdl,
 };
-use super::defaults::{DefaultSql, default_sql, epoch_of_default};
+use super::defaults::{DefaultSql, default_sql, is_other_unit};
 use super::expression::{SHIFTED, Scope};
 use super::names::{TakenNames, is_usable, made, unusable_name};
 use super::owned_ids::ShiftedIds;
-use super::owner::{OwnerOptions, own};
+use super::owner::own;
+use super::owner_options::OwnerOptions;
 use super::source_comments::source_comments;
 use super::stored::{StoredTable, TriedColumn};
 use super::table_text::{TableText, table_text};
@@ -84,9 +86,6 @@ pub fn build(facts: &SchemaFacts<'_>) -> Result<Ddl, Vec<Refusal>> {
     Ok(builder.ddl)
 }
 
-/// Columns that every table of PostgreSQL has already.
-const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
-
 /// Returns a refusal for each name of a table or a column that PostgreSQL cannot have, and for each table with too many columns.
 fn unusable(facts: &SchemaFacts<'_>) -> Vec<Refusal> {
     let refusal = |place: String, reason: String, rename: &str| {
@@ -94,9 +93,12 @@ fn unusable(facts: &SchemaFacts<'_>) -> Vec<Refusal> {
     };
     let mut refusals = Vec::new();
     for (name, table) in &facts.definitions.tables {
-        if table.columns.len() > MOST_COLUMNS {
+        let owner = usize::from(facts.owner.is_some());
+        if table.columns.len() + owner > MOST_COLUMNS {
             let all = count(table.columns.len() as u64, "column", "columns");
-            let reason = format!("it has {all}, and a table of PostgreSQL at most {}", grouped(MOST_COLUMNS as u64));
+            let with = if owner > 0 { " and may get that of the owner" } else { "" };
+            let most = grouped(MOST_COLUMNS as u64);
+            let reason = format!("it has {all}{with}, and a table of PostgreSQL at most {most}");
             refusals.push(Refusal::new(format!("table `{name}`"), reason, "Divide it in a copy of the source."));
         }
         let system =
@@ -207,8 +209,7 @@ impl Builder<'_> {
         let sql = definition.default.as_ref()?;
         let name = format!("{} DEFAULT {sql}", definition.name);
         let scope = Scope { is_utf16: self.facts.definitions.is_utf16, ..Scope::default() };
-        let epochs = stored.map(|stored| stored.epochs(&kind.kind)).unwrap_or_default();
-        let is_other_unit = epoch_of_default(sql).is_some_and(|epoch| !epochs.is_empty() && !epochs.contains(&epoch));
+        let is_other_unit = stored.is_some_and(|stored| is_other_unit(sql, stored, kind));
         let found = match default_sql(sql, kind, &scope) {
             Ok(DefaultSql::Null) => return None,
             Ok(_) if self.ids.of(fates.table, &definition.name).is_some() => Err(SHIFTED.to_owned()),
@@ -304,7 +305,7 @@ impl TypeDecision {
 
 /// The stored values by class: `3 integers, 1 NULL`.
 fn classes(stored: &TriedColumn) -> String {
-    let StoredClasses { integers, reals, texts, blobs } = stored.classes();
+    let StoredClasses { integers, reals, texts, blobs, .. } = stored.classes();
     let all = [
         (integers, "integer", "integers"),
         (reals, "double", "doubles"),

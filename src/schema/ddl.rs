@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::compared::ComparedSql;
 use super::expression::{ColumnOrigin, OwnerOfRow};
-use super::names::made;
 use super::source_comments::CommentDdl;
 use crate::model::pgtype::ColumnType;
 use crate::text::count;
@@ -14,6 +13,9 @@ pub const RANDOM: &str = "gen_random_uuid()";
 
 /// An action of foreign keys that PostgreSQL has from version 15 on.
 const SET_NULL: &str = "ON DELETE SET NULL (column)";
+
+/// Columns that every table of PostgreSQL has already.
+pub const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
 
 /// The proposed tables.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -206,13 +208,10 @@ pub struct TriggerDdl {
     pub column: String,
     /// The SQL of the time.
     pub value: String,
-}
-
-impl TriggerDdl {
-    /// Returns the name of its function. Under the trigger's own name, a function of the server could be meant, such as `now`.
-    pub fn function(&self) -> String {
-        made(&self.name, "", "function")
-    }
+    /// The same in the source.
+    pub source: String,
+    /// The name of its function. Under the trigger's own name, a function of the server could be meant, such as `now`.
+    pub function: String,
 }
 
 /// The kind of an object of the source.
@@ -223,6 +222,8 @@ pub enum ObjectKind {
     Table,
     /// A column.
     Column,
+    /// NOT NULL, which the source does not state.
+    NotNull,
     /// The default of a column.
     Default,
     /// The expression of a generated column.
@@ -251,6 +252,7 @@ impl ObjectKind {
         match self {
             ObjectKind::Table => "table",
             ObjectKind::Column => "column",
+            ObjectKind::NotNull => "NOT NULL",
             ObjectKind::Default => "default",
             ObjectKind::Generated => "generated column",
             ObjectKind::PrimaryKey => "primary key",

@@ -6,13 +6,14 @@ use super::expression::{
 };
 use super::literals::{number, value};
 use super::names::text_literal;
+use super::stored::TriedColumn;
 use super::tokens::{SourceToken, sql, tokens};
 use crate::convert::{Converter, Settled};
 use crate::model::cell::{Cell, RawBuf};
 use crate::model::fault::{Loss, LossSet};
 use crate::model::hex::hex;
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::rules::{Epoch, Rules};
+use crate::model::rules::Rules;
 
 /// The default of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,9 +81,11 @@ pub fn default_sql(default: &str, kind: &ColumnType, scope: &Scope) -> Result<De
     }
 }
 
-/// Returns the unit of a default that is the current time as a number.
-pub fn epoch_of_default(default: &str) -> Option<Epoch> {
-    current_epoch(&expression(&tokens(default)?).ok()?)
+/// Returns true if SQL is the current time as a number in another unit than the stored numbers of a column.
+pub fn is_other_unit(sql: &str, stored: &TriedColumn, kind: &ColumnType) -> bool {
+    let unit = tokens(sql).and_then(|tokens| current_epoch(&expression(&tokens).ok()?));
+    let epochs = stored.epochs(&kind.kind);
+    unit.is_some_and(|unit| !epochs.is_empty() && !epochs.contains(&unit))
 }
 
 /// Returns a default that is an expression.

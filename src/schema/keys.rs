@@ -8,6 +8,9 @@ use super::names::{NAME_BYTES, is_usable, made, name, names};
 use crate::model::definitions::{ColumnDefinition, ForeignDefinition, IndexDefinition, IndexOrigin, IndexPart};
 use crate::model::pgtype::{ColumnType, Kind};
 
+/// Columns that an index of PostgreSQL has at most.
+const MOST_PARTS: usize = 32;
+
 /// Bytes of the columns' part of a drawn name are cut with the rest of it.
 fn joined(columns: &[String]) -> String {
     columns.join("_")
@@ -39,6 +42,9 @@ impl Builder<'_> {
             return;
         }
         let described = names(&columns);
+        if let Some(why) = self.no_key(&table.name, &columns, true) {
+            return self.note(fates.left_out(ObjectKind::PrimaryKey, &described, why));
+        }
         let stored = self.facts.stored.get(&table.name);
         let nulls = |name: &String| stored.and_then(|table| table.columns.get(name)).map_or(0, |column| column.nulls());
         let is_required = |name: &String| table.column(name).is_some_and(|column| column.not_null);
@@ -64,6 +70,19 @@ impl Builder<'_> {
         self.note(fates.changed(ObjectKind::PrimaryKey, &described, why));
         let name = Some(self.taken.draw(&table.name, &joined(&columns), "key"));
         table.keys.push(KeyDdl { name, primary: false, columns });
+    }
+
+    /// Returns the reason why columns cannot be a key: there are too many, or values that SQLite tells apart by their class are equal as
+    /// texts.
+    fn no_key(&self, table: &str, columns: &[String], is_unique: bool) -> Option<String> {
+        // The owner may become another column of a unique key.
+        let most = MOST_PARTS - usize::from(is_unique && self.facts.owner.is_some());
+        if columns.len() > most {
+            return Some(format!("a key of PostgreSQL has at most {MOST_PARTS} columns, that of the owner included"));
+        }
+        let stored = self.facts.stored.get(table).filter(|_| is_unique)?;
+        let unfit = |name: &&String| stored.columns.get(*name).is_some_and(|column| column.is_unfit_for_keys());
+        columns.iter().find(unfit).map(|column| format!("values of {} are equal as texts", name(column)))
     }
 
     /// Returns the columns of the source's primary key, in its order.
@@ -100,7 +119,11 @@ impl Builder<'_> {
             }
         }
         let described = names(&columns);
-        match parts(index, table) {
+        let found = match self.no_key(&table.name, &columns, true) {
+            Some(why) => Err(why),
+            None => parts(index, table),
+        };
+        match found {
             Err(why) => self.note(fates.left_out(ObjectKind::Unique, &described, why)),
             Ok(parts) if parts.iter().any(|part| part.compared.is_some()) => {
                 let name = self.taken.draw(&table.name, &joined(&columns), "key");
@@ -123,7 +146,10 @@ impl Builder<'_> {
     fn index(&mut self, facts: &TableFacts<'_>, index: &IndexDefinition, table: &mut TableDdl) {
         let fates = FateNotes { table: &table.name };
         let is_translated = index.is_partial || index.parts.iter().any(|part| part.column.is_none());
-        let translated = if is_translated {
+        let named: Vec<String> = index.parts.iter().map(|part| part.column.clone().unwrap_or_default()).collect();
+        let translated = if let Some(why) = self.no_key(&table.name, &named, index.is_unique) {
+            Err(why)
+        } else if is_translated {
             self.translated_index(facts, table, index)
         } else {
             parts(index, table).map(|parts| {

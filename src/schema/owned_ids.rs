@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::owner::{OwnedKeys, OwnerOptions};
+use super::owner_options::{OwnedKeys, OwnerOptions};
 use crate::init::bookkeeping_of;
 use crate::model::definitions::{ForeignDefinition, SourceDefinitions, TableDefinition};
 use crate::model::schema::SourceSchema;
@@ -23,10 +23,7 @@ impl ShiftedIds {
     /// Returns the ids of the owners, with shared keys those of the tables whose rows get an owner, too, and the columns that refer to
     /// them.
     pub fn new(source: &SourceSchema, definitions: &SourceDefinitions, owner: &OwnerOptions) -> ShiftedIds {
-        let is_shared = |table: &str| {
-            let is_stated = owner.shared.iter().any(|shared| shared.eq_ignore_ascii_case(table));
-            is_stated || bookkeeping_of(source, table).is_some()
-        };
+        let is_shared = |table: &str| owner.is_shared(table) || bookkeeping_of(source, table).is_some();
         let is_shifted = |table: &String| {
             let is_own = owner.keys == OwnedKeys::Shared && !is_shared(table);
             is_own || table.eq_ignore_ascii_case(&owner.table)

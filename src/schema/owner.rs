@@ -2,48 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ddl::{
-    ColumnDdl, Ddl, Fate, FateNotes, ForeignDdl, IdentityDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl,
-};
+use super::ddl::{ColumnDdl, Ddl, Fate, FateNotes, ForeignDdl, IndexDdl, ObjectFate, ObjectKind, TableDdl};
 use super::distribution::distribute;
 use super::expression::OwnerOfRow;
-use super::names::{TakenNames, name, names};
+use super::names::{TakenNames, made, name, names};
+use super::owner_options::{OwnedKeys, OwnerOptions};
+use super::owners_table::{owners_table, require_natural_keys};
 use super::stored::StoredTable;
-use super::types::column_type;
 use crate::init::bookkeeping_of;
 use crate::model::ident::nearest;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::Refusal;
 use crate::model::schema::SourceSchema;
 use crate::model::words::singular_words;
-
-/// The keys of the tables whose rows belong to an owner.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OwnedKeys {
-    /// Ids are unique among all owners: the primary key of an id stays as it is.
-    #[default]
-    Shared,
-    /// Ids are unique for each owner: every key begins with the owner.
-    Owned,
-}
-
-/// The owner that the tables get.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OwnerOptions {
-    /// The table of owners.
-    pub table: String,
-    /// The column by which people know an owner, if the table is a new one.
-    pub natural: Option<String>,
-    /// The tables whose rows belong to no owner.
-    pub shared: Vec<String>,
-    /// The keys of the others.
-    pub keys: OwnedKeys,
-    /// True if Citus distributes the tables by their owner.
-    pub distribute: bool,
-}
-
-/// The columns by which people know an owner, if the table of owners is a new one.
-const NATURAL: &str = "username";
 
 /// The tables while they get an owner.
 struct OwnedTables<'a> {
@@ -87,6 +58,7 @@ pub fn own(
     let mut owned = OwnedTables { ddl, taken, options, owners, key, kind, columns: BTreeMap::new() };
     owned.require_owners(stored);
     owned.add_columns(source);
+    require_natural_keys(owned.ddl, &owned.owners, stored);
     let refusals = owned.shared_references();
     if !refusals.is_empty() {
         return Err(refusals);
@@ -98,11 +70,6 @@ pub fn own(
         distribute(ddl, &columns);
     }
     Ok(())
-}
-
-/// Returns true if the options name a table whose rows belong to no owner.
-fn is_shared(options: &OwnerOptions, table: &str) -> bool {
-    options.shared.iter().any(|shared| shared.eq_ignore_ascii_case(table))
 }
 
 /// Returns the references of a table to the key of the owners. A reference to another unique column of theirs has that column's
@@ -123,50 +90,6 @@ fn unknown(ddl: &Ddl, shared: &str) -> Option<Refusal> {
     Some(Refusal::new("--shared", reason, "Name a table of the source."))
 }
 
-/// Returns the name of the table of owners. Adds the table if the source has none.
-///
-/// # Errors
-/// If another object has the name of the new table.
-fn owners_table(ddl: &mut Ddl, taken: &mut TakenNames, options: &OwnerOptions) -> Result<String, Refusal> {
-    if let Some(table) = ddl.tables.iter().find(|table| table.name.eq_ignore_ascii_case(&options.table)) {
-        return Ok(table.name.clone());
-    }
-    if taken.contains(&options.table) {
-        let shown = name(&options.table);
-        let reason = format!("{shown} is the name of a view, an index or a constraint of the source, and no table");
-        let advice = format!("Give the table of owners another name, as in --owner {}_owner.", options.table);
-        return Err(Refusal::new("--owner", reason, advice));
-    }
-    let column = |name: &str, kind: Kind, identity: Option<IdentityDdl>, why: &str| ColumnDdl {
-        name: name.to_owned(),
-        kind: column_type(kind),
-        not_null: true,
-        default: None,
-        identity,
-        generated: None,
-        why: why.to_owned(),
-    };
-    let natural = options.natural.as_deref().unwrap_or(NATURAL);
-    taken.take(&options.table);
-    let unique = taken.draw(&options.table, natural, "key");
-    let table = TableDdl {
-        name: options.table.clone(),
-        columns: vec![
-            column("id", Kind::Int8, Some(IdentityDdl::default()), "the source has no table of owners"),
-            column(natural, Kind::Text, None, "the name by which people know an owner"),
-        ],
-        keys: vec![
-            KeyDdl { name: None, primary: true, columns: vec!["id".to_owned()] },
-            KeyDdl { name: Some(unique), primary: false, columns: vec![natural.to_owned()] },
-        ],
-        is_new: true,
-        notes: vec!["The owners: rows of the other tables belong to them.".to_owned()],
-        ..TableDdl::default()
-    };
-    ddl.tables.insert(0, table);
-    Ok(options.table.clone())
-}
-
 impl OwnedTables<'_> {
     /// Adds the column of the owner to each table whose rows belong to one and bring none.
     fn add_columns(&mut self, source: &SourceSchema) {
@@ -176,7 +99,7 @@ impl OwnedTables<'_> {
                 table.owner = Some(OwnerOfRow { name: self.key.clone(), is_added: false });
                 continue;
             }
-            let is_shared = is_shared(self.options, &table.name);
+            let is_shared = self.options.is_shared(&table.name);
             if let Some(tool) = bookkeeping_of(source, &table.name).filter(|_| !is_shared) {
                 table.notes.push(format!("No owner: bookkeeping of {tool}."));
                 continue;
@@ -197,7 +120,7 @@ impl OwnedTables<'_> {
             }
             let mut column = wanted.clone();
             while table.column(&column).is_some() {
-                column = format!("owner_{column}");
+                column = made("owner", "", &column);
             }
             table.notes.push(format!("Owner: {}, which refers to {}.", name(&column), name(&self.owners)));
             table.columns.insert(
@@ -230,21 +153,21 @@ impl OwnedTables<'_> {
                 values.is_some_and(|values| values.nulls() == 0) && !sets_null && !table.is_generated(column)
             };
             let references = || to_owners(table, &self.owners, &self.key);
-            if is_shared(self.options, &table.name) || references().any(required) {
+            if self.options.is_shared(&table.name) || references().any(required) {
                 continue;
             }
             let found = references().find(always_named).map(|foreign| foreign.columns[0].clone());
             let Some(name) = found else { continue };
             table.columns.iter_mut().filter(|column| column.name == name).for_each(|column| column.not_null = true);
-            let why = "NOT NULL, because it is the owner of the row";
-            self.ddl.objects.push(FateNotes { table: &table.name }.changed(ObjectKind::Column, &name, why));
+            let why = "it is the owner of the row";
+            self.ddl.objects.push(FateNotes { table: &table.name }.changed(ObjectKind::NotNull, &name, why));
         }
     }
 
     /// The usual name of a reference to the owners: `user_id`.
     fn wanted_column(&self) -> String {
         let word = singular_words(&self.owners).pop().unwrap_or_else(|| "owner".to_owned());
-        format!("{word}_{}", self.key.to_lowercase())
+        made(&word, "", &self.key.to_lowercase())
     }
 
     /// Refuses shared tables that refer to rows with an owner, because such a row would belong to one owner alone.

@@ -156,7 +156,7 @@ pub fn create_view(view: &ViewDdl) -> String {
 
 /// The function and the trigger that note the time of an update.
 fn create_trigger(table: &str, trigger: &TriggerDdl) -> String {
-    let (own, function, column) = (name(&trigger.name), name(&trigger.function()), name(&trigger.column));
+    let (own, function, column) = (name(&trigger.name), name(&trigger.function), name(&trigger.column));
     let of = if trigger.of.is_empty() { String::new() } else { format!(" OF {}", names(&trigger.of)) };
     let when = trigger.only_if.map(|operator| format!(" WHEN (NEW.{column} {operator} OLD.{column})"));
     let when = when.unwrap_or_default();

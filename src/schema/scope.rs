@@ -87,7 +87,7 @@ fn moment(kind: &Kind, stored: &TriedColumn) -> Option<UniformTime> {
 /// The class of all values of a column. `Opaque` unless SQLite stores them in one class, and compares no value of another class as
 /// if it were one of them.
 fn sort(kind: &Kind, classes: StoredClasses, affinity: Affinity) -> ValueSort {
-    let StoredClasses { integers, reals, texts, blobs } = classes;
+    let StoredClasses { integers, reals, texts, blobs, .. } = classes;
     let is_numeric = matches!(affinity, Affinity::Integer | Affinity::Numeric | Affinity::Real);
     let is_whole = affinity != Affinity::Real && affinity != Affinity::Text && reals + texts + blobs == 0;
     let fits = match ValueSort::of(kind) {

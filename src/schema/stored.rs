@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::types::{affinity_of, possible_types};
+use super::types::{affinity_of, column_type, possible_types};
 use crate::init::{
     self, ColumnProfile, ColumnProof, NameMatch, NamePair, ProfileContext, StoredClasses, TablePair, TableProfile,
     TimeForm, TimeForms,
@@ -75,6 +75,11 @@ impl TriedColumn {
         self.trial(kind).filter(|trial| self.holds(trial))
     }
 
+    /// True if a key of the column would have equal values, because no type tells all of them apart.
+    pub fn is_unfit_for_keys(&self) -> bool {
+        self.choice().is_none() && self.unfit_for_key.contains(&column_type(Kind::Text))
+    }
+
     /// The types that are not chosen, because a unique key of the column would have equal values, or a primary key a NULL.
     pub fn unfit_for_key(&self) -> &[ColumnType] {
         &self.unfit_for_key
@@ -99,18 +104,29 @@ impl TriedColumn {
     }
 
     fn holds(&self, trial: &TypeTrial) -> bool {
-        let StoredClasses { integers, reals, texts, blobs } = trial.profile.stored;
+        let StoredClasses { integers, reals, infinite, texts, blobs } = trial.profile.stored;
         let is_exact = match trial.kind.kind {
-            // A column without an affinity keeps the text '007' next to the number 7.
-            Kind::Int8 | Kind::Float8 => texts + blobs == 0,
+            // A column without an affinity keeps the text '007' next to the number 7, and doubles that are whole next to others.
+            Kind::Int8 => reals + texts + blobs == 0,
+            Kind::Float8 => texts + blobs == 0,
             Kind::Text => integers + reals + blobs == 0,
             Kind::Bytea => integers + reals + texts == 0,
             _ => true,
         };
         let is_class_free = !self.is_class_exact && !matches!(trial.kind.kind, Kind::Text | Kind::Bytea);
         let keeps_doubles = trial.profile.rounded == 0;
+        // SQLite stores a text as a number if it is one to it; 'nan' is none. PostgreSQL has infinite decimals from version 14 on.
+        let keeps_class = match trial.kind.kind {
+            Kind::Numeric { .. } => trial.profile.plain_texts() + infinite == 0,
+            Kind::Int8 | Kind::Float8 => trial.profile.plain_texts() == 0,
+            _ => true,
+        };
         let fits_key = !self.unfit_for_key.contains(&trial.kind);
-        fits_key && keeps_doubles && (is_exact || is_class_free) && self.proof(trial) != ColumnProof::Open
+        fits_key
+            && keeps_doubles
+            && keeps_class
+            && (is_exact || is_class_free)
+            && self.proof(trial) != ColumnProof::Open
     }
 
     /// Returns the proof that a column of the type holds every value.
@@ -216,7 +232,13 @@ pub fn keep_keys(
             let is_primary = column.in_key > 0;
             let found = stored.get_mut(table).and_then(|table| table.columns.get_mut(&column.name));
             let Some(found) = found.filter(|_| is_primary || keys.contains(&column.name)) else { continue };
-            while let Some(kind) = found.choice().map(|choice| choice.kind.clone()) {
+            loop {
+                let choice = found.choice().map(|choice| choice.kind.clone());
+                let is_mixed = choice.is_none();
+                let kind = choice.unwrap_or_else(|| column_type(Kind::Text));
+                if kind.kind == Kind::Text && !is_mixed || found.unfit_for_key.contains(&kind) {
+                    break;
+                }
                 let is_null = is_primary && found.has_changed_values(&kind.kind);
                 let is_one_form = found.form(&kind.kind).is_some();
                 if !is_null && (is_one_form || !context.has_equal_values(table, &column.name, &kind)?) {

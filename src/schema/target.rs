@@ -3,7 +3,7 @@
 use super::ddl::{ColumnDdl, Ddl, ForeignDdl, TableDdl};
 use super::names::made;
 use super::stored::plain_column;
-use crate::init::{NameMatch, NamePair, TablePair};
+use crate::init::{NameMatch, NamePair, NaturalKey, OwnerRequest, TablePair};
 use crate::model::ident::qualified;
 use crate::model::schema::{ForeignKey, Sequence, SourceSchema, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 
@@ -22,10 +22,16 @@ impl Ddl {
         }
     }
 
-    /// Returns the name of a table in its own spelling.
-    pub fn table_name<'n>(&'n self, name: &'n str) -> &'n str {
-        let table = self.tables.iter().find(|table| table.name.eq_ignore_ascii_case(name));
-        table.map_or(name, |table| table.name.as_str())
+    /// Returns the owner with the names of its table and its column in their own spelling. SQLite finds them in any case of their letters,
+    /// and a mapping does not.
+    pub fn spelled(&self, owner: &OwnerRequest) -> OwnerRequest {
+        let is_it = |table: &&TableDdl| owner.table.as_ref().is_some_and(|name| table.name.eq_ignore_ascii_case(name));
+        let Some(table) = self.tables.iter().find(is_it) else { return owner.clone() };
+        let natural = owner.natural.as_ref().map(|natural| NaturalKey {
+            column: table.column(&natural.column).map_or_else(|| natural.column.clone(), |column| column.name.clone()),
+            value: natural.value.clone(),
+        });
+        OwnerRequest { table: Some(table.name.clone()), natural }
     }
 
     /// Returns each table of the source with the table that is made for it.

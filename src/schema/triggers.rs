@@ -2,7 +2,7 @@
 
 use super::build::{Builder, TableFacts};
 use super::ddl::{FateNotes, ObjectFate, ObjectKind, TableDdl, TriggerDdl};
-use super::defaults::{DefaultSql, default_sql};
+use super::defaults::{DefaultSql, default_sql, is_other_unit};
 use super::expression::Scope;
 use super::names::is_usable;
 use super::table_text::inside;
@@ -36,15 +36,23 @@ impl Builder<'_> {
         let definitions = &self.facts.definitions.triggers;
         let collation = |column: &str| facts.text.as_ref().map_or("BINARY", |text| text.collation(column)).to_owned();
         let own = definitions.iter().filter(|trigger| trigger.table.eq_ignore_ascii_case(facts.name));
+        let stored = self.facts.stored.get(facts.name);
+        let is_other = |translated: &TriggerDdl| {
+            let column = table.column(&translated.column);
+            let values = stored.and_then(|stored| stored.columns.get(&translated.column));
+            column.zip(values).is_some_and(|(column, values)| is_other_unit(&translated.source, values, &column.kind))
+        };
+        let translate = |trigger| translated(trigger, table, collation).filter(|found| !is_other(found));
         let own: Vec<(&TriggerDefinition, Option<TriggerDdl>)> =
-            own.map(|trigger| (trigger, translated(trigger, table, collation))).collect();
+            own.map(|trigger| (trigger, translate(trigger))).collect();
         // In SQLite, the update of one such trigger fires the other one.
         let is_alone = own.iter().filter(|(_, found)| found.is_some()).count() == 1;
         for (trigger, found) in own {
             let fates = FateNotes { table: facts.name };
             let name = &trigger.named.name;
             match found.filter(|_| is_alone) {
-                Some(translated) => {
+                Some(mut translated) => {
+                    translated.function = self.taken.draw(&translated.name, "", "function");
                     self.note(fates.changed(ObjectKind::Trigger, name, CHANGE));
                     table.triggers.push(translated);
                 }
@@ -76,7 +84,8 @@ fn translated(trigger: &TriggerDefinition, table: &TableDdl, collation: impl Fn(
         when if collation(&column.name) == "BINARY" => Some(unchanged(when, &text.column)?),
         _ => return None,
     };
-    let DefaultSql::Changing(value) = default_sql(&sql(&text.value, &[]), &column.kind, &Scope::default()).ok()? else {
+    let source = sql(&text.value, &[]);
+    let DefaultSql::Changing(value) = default_sql(&source, &column.kind, &Scope::default()).ok()? else {
         return None;
     };
     let mut of = text.of.iter().map(own).collect::<Option<Vec<String>>>()?;
@@ -91,7 +100,15 @@ fn translated(trigger: &TriggerDefinition, table: &TableDdl, collation: impl Fn(
         return None;
     }
     let name = trigger.named.name.clone();
-    is_usable(&name).then(|| TriggerDdl { name, of, only_if, column: column.name.clone(), value })
+    is_usable(&name).then(|| TriggerDdl {
+        name,
+        of,
+        only_if,
+        column: column.name.clone(),
+        value,
+        source,
+        function: String::new(),
+    })
 }
 
 /// Returns the operator of a condition that the update leaves the column as it is. `None`: it is another condition.

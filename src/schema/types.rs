@@ -38,7 +38,7 @@ pub fn affinity_of(column: &SourceColumn) -> Affinity {
     if column.declared.eq_ignore_ascii_case("ANY") { Affinity::Blob } else { column.affinity() }
 }
 
-/// Returns the types that a column of this declaration could have. The last one is `text`.
+/// Returns the types that a column of this declaration could have.
 pub fn possible_types(column: &SourceColumn) -> Vec<ColumnType> {
     if column.is_rowid {
         return vec![column_type(Kind::Int8)];
@@ -68,16 +68,18 @@ pub fn possible_types(column: &SourceColumn) -> Vec<ColumnType> {
         Affinity::Real => kinds.extend([Kind::Float8, numeric]),
         Affinity::Numeric => {
             kinds.extend(limit(&arguments).map(|limit| Kind::Numeric { limit: Some(limit) }));
-            if !matches!(base.as_str(), "NUMERIC" | "DECIMAL" | "DEC" | "NUMBER" | "MONEY") {
-                kinds.extend([Kind::Int8, Kind::Float8]);
-            }
-            kinds.push(numeric);
+            let is_decimal = matches!(base.as_str(), "NUMERIC" | "DECIMAL" | "DEC" | "NUMBER" | "MONEY");
+            kinds.extend(if is_decimal {
+                [numeric, Kind::Float8].to_vec()
+            } else {
+                [Kind::Int8, Kind::Float8, numeric].to_vec()
+            });
         }
         Affinity::Text => {}
         Affinity::Blob => kinds.extend([Kind::Bytea, Kind::Int8, Kind::Float8]),
     }
     kinds.push(Kind::Text);
-    if affinity_of(column) == Affinity::Text {
+    if affinity_of(column) != Affinity::Blob {
         kinds.push(Kind::Bytea);
     }
     kinds.into_iter().map(column_type).collect()
@@ -121,15 +123,15 @@ mod tests {
     #[test]
     fn the_declaration_orders_the_types() {
         for (declared, expected) in [
-            ("INTEGER", &["bigint", "double precision", "numeric", "text"][..]),
-            ("UNSIGNED BIG INT", &["bigint", "double precision", "numeric", "text"]),
-            ("tinyint(1)", &["boolean", "bigint", "double precision", "numeric", "text"]),
-            ("DECIMAL(10, 2)", &["numeric(10,2)", "numeric", "text"]),
-            ("DECIMAL(2, 10)", &["numeric", "text"]),
+            ("INTEGER", &["bigint", "double precision", "numeric", "text", "bytea"][..]),
+            ("UNSIGNED BIG INT", &["bigint", "double precision", "numeric", "text", "bytea"]),
+            ("tinyint(1)", &["boolean", "bigint", "double precision", "numeric", "text", "bytea"]),
+            ("DECIMAL(10, 2)", &["numeric(10,2)", "numeric", "double precision", "text", "bytea"]),
+            ("DECIMAL(2, 10)", &["numeric", "double precision", "text", "bytea"]),
             ("varchar(20)", &["text", "bytea"]),
-            ("DATE", &["date", "timestamptz", "timestamp", "bigint", "double precision", "numeric", "text"]),
-            ("float", &["double precision", "numeric", "text"]),
-            ("json", &["jsonb", "bigint", "double precision", "numeric", "text"]),
+            ("DATE", &["date", "timestamptz", "timestamp", "bigint", "double precision", "numeric", "text", "bytea"]),
+            ("float", &["double precision", "numeric", "text", "bytea"]),
+            ("json", &["jsonb", "bigint", "double precision", "numeric", "text", "bytea"]),
             ("", &["bytea", "bigint", "double precision", "text"]),
             ("ANY", &["bytea", "bigint", "double precision", "text"]),
         ] {

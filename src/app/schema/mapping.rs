@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::init::{self, DraftLine, DraftLoad, OwnerRequest, ProfileContext, ProposalFacts, TablePairs};
-use crate::model::schema::TargetSchema;
+use crate::init::{
+    self, DraftLine, DraftLoad, OwnerRequest, ProfileContext, ProposalFacts, TablePairs, bookkeeping_of,
+};
+use crate::model::schema::{SourceSchema, TargetSchema};
 use crate::plan::natural_keys;
 use crate::schema::Ddl;
 use crate::sqlite::Source;
@@ -46,11 +48,7 @@ pub fn mapping(
     let pairs = TablePairs::known(ddl.pairs(source.schema()), &target);
     let (sample, jobs, observer, asked) = (None, m.jobs(), m.observer(), &*m.world().asked);
     let context = ProfileContext { source, target: &target, sample, jobs, observer, asked };
-    // SQLite finds a table in any case of its letters, and a mapping does not.
-    let owner = owner.map(|owner| OwnerRequest {
-        table: owner.table.as_ref().map(|table| ddl.table_name(table).to_owned()),
-        natural: owner.natural.clone(),
-    });
+    let owner = owner.map(|owner| ddl.spelled(owner));
     let profiles = context.read(&pairs.pairs).map_err(Failure::refused)?;
     let path = |path: &Path| from_folder(path, places.mapping).display().to_string();
     let mut draft = init::propose(&ProposalFacts {
@@ -75,26 +73,55 @@ pub fn mapping(
         DdlPlace::Unnamed => None,
     });
     draft.is_of_schema = true;
-    if owner.is_some() {
-        draft.loads.iter_mut().for_each(|load| next_to_other_owners(load, ddl, &target));
+    if let Some(owner) = owner {
+        let owners = owner.table.unwrap_or_default();
+        let context = OwnedMapping { ddl, target: &target, source: source.schema(), owners };
+        draft.loads.iter_mut().for_each(|load| next_to_other_owners(load, &context));
     }
     Ok(init::text(&draft))
 }
 
 /// Adds the lines by which the rows of a further owner go next to those of the first.
-fn next_to_other_owners(load: &mut DraftLoad, ddl: &Ddl, target: &TargetSchema) {
+fn next_to_other_owners(load: &mut DraftLoad, context: &OwnedMapping<'_>) {
+    let OwnedMapping { ddl, target, source, owners } = context;
     let has_owner = load.lines.iter().any(|line| line.key.concat() == "owner");
-    if has_owner {
-        load.lines.push(DraftLine::inferred("existing", "\"append\"", "rows of other owners are kept"));
-        if ddl.has_shared_ids(&load.name) {
-            let why = "rows of another owner may have the same ids";
-            load.lines.push(DraftLine::inferred("ids", "\"shift\"", why));
-        }
-        return;
+    let table = target.tables.get(&load.name);
+    let refers_to_itself = table.is_some_and(|table| table.foreign.iter().any(|foreign| foreign.parent == load.name));
+    let keys = table.map(natural_keys).unwrap_or_default();
+    let mut existing = |value: &str, why: &str| {
+        let value = format!("\"{value}\"");
+        load.lines.push(DraftLine::inferred("existing", value, why));
+    };
+    let is_appended = if has_owner {
+        existing("append", "rows of other owners are kept");
+        true
+    } else if keys.len() == 1 && !refers_to_itself {
+        existing("match", "the first owner brings the rows, and equal ones are not repeated");
+        false
+    } else if bookkeeping_of(source, &load.name).is_some() {
+        existing("replace", "the rows of the last file are those of the application");
+        false
+    } else if load.name == *owners {
+        let why = match refers_to_itself {
+            true => "rows that refer to each other cannot be matched",
+            false => "no unique key without NULL finds a row that is there",
+        };
+        existing("append", why);
+        true
+    } else {
+        false
+    };
+    if is_appended && ddl.has_shared_ids(&load.name) {
+        let why = "rows of another owner may have the same ids";
+        load.lines.push(DraftLine::inferred("ids", "\"shift\"", why));
     }
-    let keys = target.tables.get(&load.name).map(natural_keys).unwrap_or_default();
-    if keys.len() == 1 {
-        let why = "the first owner brings the rows, and equal ones are not repeated";
-        load.lines.push(DraftLine::inferred("existing", "\"match\"", why));
-    }
+}
+
+/// The facts by which the rows of several owners go next to each other.
+struct OwnedMapping<'a> {
+    ddl: &'a Ddl,
+    target: &'a TargetSchema,
+    source: &'a SourceSchema,
+    /// The table of owners.
+    owners: String,
 }

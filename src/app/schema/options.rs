@@ -41,10 +41,9 @@ impl NamedOwner {
             KeysFlag::Shared => OwnedKeys::Shared,
             KeysFlag::Owned => OwnedKeys::Owned,
         };
-        let column = natural.as_ref().map(|natural| natural.column.clone());
         let options = OwnerOptions {
             table: table.clone(),
-            natural: column,
+            natural: natural.clone(),
             shared: args.shared.clone(),
             keys,
             distribute: args.distribute,

@@ -3,7 +3,7 @@
 //! Only references that carry the source's own numbers are at risk. Stamped, looked-up and shifted values contain no number
 //! of the source, and a text is the same on both sides. Rows are compared by a natural key. Without a natural key, a
 //! reference to a row that this run does not write is refused. A reference of several columns is compared as far as its
-//! columns are known.
+//! columns are known. If the owner is one of those that are not, a number means the row that this run writes under it.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -61,6 +61,8 @@ struct ParentColumns {
     compared: Vec<Comparison>,
     /// The keys that are numbers of the source.
     numbers: Vec<String>,
+    /// True if the owner is another part of the key, and is not known yet: the same number is another row for each owner.
+    is_by_owner: bool,
 }
 
 /// A load, and its columns that refer to the parent.
@@ -132,21 +134,20 @@ fn parent_columns<'p>(
 ) -> Option<(ParentColumns, Vec<&'p ColumnPlan>)> {
     let parent = target.tables.get(&key.parent)?;
     let (keys, compared, numbers) = (Vec::new(), Vec::new(), Vec::new());
-    let mut found = ParentColumns { table: key.parent.clone(), keys, compared, numbers };
+    let mut found = ParentColumns { table: key.parent.clone(), keys, compared, numbers, is_by_owner: false };
     let mut columns = Vec::new();
     for (name, parent_name) in key.columns.iter().zip(&key.parent_columns) {
         let Some(column) = load.columns.iter().find(|c| c.name == *name) else { continue };
+        let is_owners = parent.foreign.iter().any(|f| f.columns == [parent_name.clone()]);
         match &column.feed {
             Feed::Cell(_) if column.shift.is_some() => return None,
-            Feed::Owner | Feed::Constant(Value::Owner) if unknown_owner => {
-                let is_owners = |f: &ForeignKey| f.columns == [parent_name.clone()];
-                if parent.foreign.iter().any(is_owners) {
-                    return None;
-                }
+            Feed::Owner | Feed::Constant(Value::Owner) if unknown_owner && is_owners => return None,
+            Feed::Owner | Feed::Constant(Value::Owner) if unknown_owner => continue,
+            Feed::Cell(_) | Feed::Constant(_) | Feed::Owner => {}
+            Feed::Issued(_) | Feed::Lookup(_) => {
+                found.is_by_owner |= is_owners;
                 continue;
             }
-            Feed::Cell(_) | Feed::Constant(_) | Feed::Owner => {}
-            Feed::Issued(_) | Feed::Lookup(_) => continue,
         }
         let compared = Comparison::of(&column.kind.kind);
         if compared != Comparison::of(&parent.column(parent_name)?.kind.kind) {
@@ -232,7 +233,12 @@ impl ParentCheck<'_> {
         let mut is_loaded = false;
         let fed = |load: &LoadPlan, name: &String| load.columns.iter().any(|c| c.name == *name && is_cell(c));
         for load in self.loads().filter(|load| numbers.iter().all(|name| fed(load, name))) {
-            refusals.extend(self.compare_load(load, &natural, &held, &mut same)?);
+            if self.parent.columns.is_by_owner && load.conflict.is_none() {
+                // A row of the same number has another owner, or the server refuses its key.
+                self.each_key(load, &keys.iter().collect::<Vec<_>>(), |key, _| same.add([key]))?;
+            } else {
+                refusals.extend(self.compare_load(load, &natural, &held, &mut same)?);
+            }
             is_loaded = true;
         }
         if let Some(load) = self.unmapped_load(catalogued, &natural).filter(|_| !is_loaded) {
