@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::exit::Exit;
 use crate::migrate;
+use crate::migrate::preflight::brought_owner;
 use crate::migrate::preflight::number_watch::NumberWatch;
 use crate::migrate::preflight::read_ahead::LoadPreflight;
 use crate::migrate::preflight::source_numbers::SourceNumbers;
@@ -28,7 +29,7 @@ use super::{explain, fault_file, plan, preflight, record};
 /// If there is no owner and the run may not make one.
 pub fn require_owner(
     m: &Migration<'_>,
-    Planned { plan, target, .. }: Planned<'_>,
+    Planned { plan, target, source, .. }: Planned<'_>,
     SettledRun { settled, owner: key, .. }: &SettledRun,
     report: &mut Report,
 ) -> Result<Option<String>, Ended> {
@@ -36,7 +37,11 @@ pub fn require_owner(
     // An owner that a load brings is not there yet.
     let is_loaded = plan.loads.iter().any(|l| l.table == owner.table);
     let exit = match key {
-        None if is_loaded => return Ok(None),
+        None if is_loaded && owner.create.is_some() => return Ok(None),
+        None if is_loaded => match brought_owner::require(plan, owner, source, settled) {
+            Ok(()) => return Ok(None),
+            Err(stop) => stopped(m, stop, plan, report, false),
+        },
         None if owner.create.is_none() => stopped(m, migrate::owner::absent(owner), plan, report, false),
         None => match migrate::owner::fits(plan, target, settled) {
             Ok(()) => return Ok(None),

@@ -33,7 +33,7 @@ fn no_form_of_the_list_has_other_rows_in_postgresql() {
     for line in LINES.lines() {
         let is_query = ["SELECT", "WITH", "VALUES"].iter().any(|word| line.starts_with(word));
         let query = if is_query { line.to_owned() } else { format!("SELECT id, {line} AS x FROM t") };
-        // What SQLite itself cannot read or compute is no view of anybody.
+        // What SQLite itself cannot read or compute is no view of an application.
         let is_read = sqlite.prepare(&query).and_then(|mut statement| {
             let mut rows = statement.query([])?;
             while rows.next()?.is_some() {}

@@ -6,6 +6,7 @@ mod draw;
 mod drawn_queries;
 pub mod expressions;
 mod frameworks;
+mod further_owners;
 mod listed_expressions;
 mod names;
 mod owners;

@@ -109,3 +109,76 @@ fn an_expression_of_nine_hundred_operators_is_left_out() {
         "left out: CHECK three: its SQL is too long",
     ]);
 }
+
+#[test]
+fn values_of_several_classes_are_no_key_if_they_are_equal_as_texts() {
+    let case = Case::new(
+        "CREATE TABLE t (k PRIMARY KEY, v BLOB UNIQUE, w ANY, u UNIQUE);
+         CREATE UNIQUE INDEX one ON t (w, k);
+         INSERT INTO t VALUES (1, x'41', 1, 1), ('1', 'A', 2, '2');",
+    );
+    case.made(6).states(&[
+        "left out: primary key k: values of k are equal as texts",
+        "left out: unique constraint v: values of v are equal as texts",
+        "left out: index one: values of k are equal as texts",
+        "kept: unique constraint u",
+    ]);
+}
+
+#[test]
+fn values_keep_their_class_where_a_type_would_read_them_as_another_one() {
+    let case = Case::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, price, s STRING, j JSONB, n NUMERIC, i INTEGER);
+         INSERT INTO t VALUES (1, 5.0, 'nan', x'4c17611331', 9e999, x'00ff'), (2, 7.0, 'inf', x'4c17611332', 1.5, NULL);",
+    );
+    let text = case.command(&["-o", "schema.sql", "--mapping", "migrate.toml"]).exits(0).stdout;
+    case.target.run(&case.place.read("schema.sql"));
+    let types = ["price double precision", "s text", "j bytea", "n double precision", "i bytea"];
+    assert_eq!(case.columns("t")[1..], types, "{text}");
+    case.place.migrate(["--yes", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0);
+    let first = "SELECT concat_ws(' ', price + 0.5, s, j, n, i) FROM t WHERE id = 1";
+    assert_eq!(case.target.value(first), "5.5 nan \\x4c17611331 Infinity \\x00ff");
+}
+
+#[test]
+fn bounds_of_postgresql_are_kept_or_named() {
+    let columns: Vec<String> = (0..33).map(|n| format!("c{n}")).collect();
+    let (all, most) = (columns.join(", "), columns[..32].join(", "));
+    let case = Case::new(&format!(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, {all}, UNIQUE ({most}));
+         CREATE INDEX wide ON t ({all}); CREATE UNIQUE INDEX wider ON t ({all});"
+    ));
+    let tables = case.made(6);
+    tables.states(&[
+        "left out: index wide: a key of PostgreSQL has at most 32 columns",
+        "left out: index wider",
+        "kept: unique",
+    ]);
+    let owned = case.command(&["--owner", "users"]).exits(6).stdout;
+    assert!(owned.contains("left out: unique constraint c0"), "{owned}");
+    case.target.run(&format!("DROP TABLE t; {owned}"));
+    let columns: Vec<String> = (0..1600).map(|n| format!("c{n}")).collect();
+    let case = Case::new(&format!("CREATE TABLE t ({})", columns.join(", ")));
+    case.command(&[]).exits(0);
+    case.command(&["--owner", "users"]).exits(3).says(&["it has 1,600 columns and may get that of the owner"]);
+}
+
+#[test]
+fn the_functions_of_two_triggers_have_names_of_their_own() {
+    let long = "t".repeat(62);
+    let trigger = |table: &str, end: &str| {
+        format!(
+            "CREATE TABLE {table} (id INTEGER PRIMARY KEY, n INT, at TIMESTAMP);
+             CREATE TRIGGER {long}{end} AFTER UPDATE ON {table} BEGIN UPDATE {table} SET at = CURRENT_TIMESTAMP WHERE id = NEW.id; END;"
+        )
+    };
+    let case = Case::new(&format!("{}{}", trigger("a", "a"), trigger("b", "b")));
+    case.made(0);
+    case.target.run("INSERT INTO b (n) VALUES (1); UPDATE b SET n = 2");
+    assert_eq!(case.target.value("SELECT count(at) FROM b"), "1");
+    let case = Case::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT, at DATETIME); INSERT INTO t VALUES (1, 1, 1700000000000);
+         CREATE TRIGGER seconds AFTER UPDATE ON t BEGIN UPDATE t SET at = unixepoch() WHERE id = NEW.id; END;",
+    );
+    case.made(6).states(&["left out: trigger seconds"]);
+}

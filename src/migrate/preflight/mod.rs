@@ -1,5 +1,6 @@
 //! Preflight: the passes over all rows before the first write.
 
+pub mod brought_owner;
 mod checked_load;
 pub mod constraints;
 pub mod id_collisions;
