@@ -53,14 +53,17 @@ pub fn proposed(m: &Migration<'_>, source: &Source, owner: Option<&OwnerOptions>
     schema::keep_keys(&mut stored, &definitions, &context).map_err(Failure::refused)?;
     let facts = SchemaFacts { source: source.schema(), definitions: &definitions, stored: &stored, owner };
     let mut ddl = schema::build(&facts).map_err(|problems| Failure { exit: Exit::Refused, problems })?;
-    if let Some(options) = owner {
-        let reader = source.reader().map_err(Failure::refused)?;
-        // The last one first: a reference that is left out changes the places of those after it.
-        for reference in ddl.owned_references(options).iter().rev() {
-            let rows = number(&reader, &reference.query).map_err(Failure::refused)?;
-            if rows > 0 {
-                ddl.leave_out(reference, rows);
-            }
+    let reader = source.reader().map_err(Failure::refused)?;
+    // The last one first: a reference that is left out changes the places of those after it.
+    for reference in ddl.counted_references(owner).iter().rev() {
+        let rows = |query: &str| number(&reader, query).map_err(Failure::refused);
+        let orphans = rows(&reference.orphans)?;
+        let crossing = reference.crossing.as_deref().map(rows).transpose()?.unwrap_or(0);
+        if orphans > 0 {
+            ddl.note_orphans(reference, orphans);
+        }
+        if crossing > 0 {
+            ddl.leave_out(reference, crossing);
         }
     }
     Ok(ddl)

@@ -5,10 +5,10 @@
 //! from the text of CREATE TABLE (`build`, `keys`, `defaults`, `table_text`). A view is its query (`views`). Every object of the source gets a fate: kept,
 //! changed or left out, with the reason (`ddl`). The result is a value until it is text (`render`).
 
+mod broken_references;
 mod build;
 mod compared;
 mod conditions;
-mod crossing;
 mod ddl;
 mod defaults;
 mod distribution;

@@ -46,7 +46,7 @@ fn a_reference_between_rows_of_two_owners_is_left_out() {
          CREATE TABLE likes (id INTEGER PRIMARY KEY, author INT NOT NULL REFERENCES users, note INT REFERENCES notes);
          CREATE TABLE tags (author INT NOT NULL REFERENCES users, slug TEXT, PRIMARY KEY (author, slug));
          INSERT INTO users VALUES (1, 'ann'), (2, 'carl'); INSERT INTO cat VALUES ('x');
-         INSERT INTO notes VALUES (1, 1, 'x'), (2, 2, 'x'); INSERT INTO likes VALUES (1, 2, 1);",
+         INSERT INTO notes VALUES (1, 1, 'x'), (2, 2, 'x'); INSERT INTO likes VALUES (1, 2, 1), (2, 1, NULL);",
     );
     let run = |options: &[&str]| {
         let owner = ["--owner", "users.username=ann", "-o", "schema.sql", "--mapping", "migrate.toml"];

@@ -182,3 +182,18 @@ fn the_functions_of_two_triggers_have_names_of_their_own() {
     );
     case.made(6).states(&["left out: trigger seconds"]);
 }
+
+#[test]
+fn rows_that_refer_to_no_row_are_counted() {
+    let case = Case::new(
+        "PRAGMA foreign_keys = OFF;
+         CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INT REFERENCES p);
+         INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1), (2, 7), (3, NULL), (4, 8);",
+    );
+    let note = "2 rows refer to no row of p: the mapping must say what becomes of them (`if_orphan`).";
+    case.made(0).states(&[note, "kept: foreign key p to p"]);
+    for options in [&["--owner", "users"][..], &["--owner", "users", "--keys", "owned"]] {
+        let owned = case.command(options).exits(0).stdout;
+        assert_eq!(owned.matches("2 rows refer to no row of p").count(), 1, "{owned}");
+    }
+}

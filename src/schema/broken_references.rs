@@ -1,36 +1,51 @@
-//! References between rows of two owners. A reference that begins with the owner cannot hold such rows.
+//! References that the stored rows break: to rows of another owner, which a reference that begins with the owner cannot hold, and to rows
+//! that are not there.
 
 use super::ddl::{Ddl, Fate, ForeignDdl, ObjectFate, ObjectKind, TableDdl};
+use super::expression::OwnerOfRow;
 use super::names::{name, names};
 use super::owner_options::OwnerOptions;
 use crate::model::ident::quoted;
 use crate::text::count;
 
-/// A reference that begins with the owner.
-pub struct OwnedReference {
+/// A reference whose rows are counted.
+pub struct CountedReference {
     /// The table that has it.
     pub table: String,
     /// The place among its references.
     place: usize,
-    /// A query of SQLite whose only value `n` is the number of rows that refer to a row of another owner.
-    pub query: String,
+    /// A query of SQLite whose only value `n` is the number of rows that refer to a row of another owner. `None`: none can.
+    pub crossing: Option<String>,
+    /// A query of SQLite whose only value `n` is the number of rows that refer to no row.
+    pub orphans: String,
 }
 
 impl Ddl {
-    /// Returns the references whose rows may belong to another owner than the row to which they refer.
-    pub fn owned_references(&self, options: &OwnerOptions) -> Vec<OwnedReference> {
+    /// Returns the references of the source.
+    pub fn counted_references(&self, options: Option<&OwnerOptions>) -> Vec<CountedReference> {
         let mut found = Vec::new();
         for table in &self.tables {
             for (place, foreign) in table.foreign.iter().enumerate() {
-                let parent = self.tables.iter().find(|parent| parent.name == foreign.parent);
-                let query = parent.and_then(|parent| self.query(options, table, foreign, parent));
-                found.extend(query.map(|query| OwnedReference { table: table.name.clone(), place, query }));
+                let Some(parent) = self.tables.iter().find(|parent| parent.name == foreign.parent) else { continue };
+                let Some(orphans) = orphans(table, foreign, parent) else { continue };
+                let crossing = options.and_then(|options| self.crossing(options, table, foreign, parent));
+                found.push(CountedReference { table: table.name.clone(), place, crossing, orphans });
             }
         }
         found
     }
 
-    fn query(
+    /// Notes rows that refer to no row. SQLite allows them while `PRAGMA foreign_keys` is off, its default.
+    pub fn note_orphans(&mut self, reference: &CountedReference, rows: u64) {
+        let Some(table) = self.tables.iter_mut().find(|table| table.name == reference.table) else { return };
+        let Some(foreign) = table.foreign.get(reference.place) else { return };
+        let parent = name(&foreign.parent);
+        let refer = count(rows, "row refers", "rows refer");
+        let note = format!("{refer} to no row of {parent}: the mapping must say what becomes of them (`if_orphan`).");
+        table.notes.push(note);
+    }
+
+    fn crossing(
         &self,
         options: &OwnerOptions,
         table: &TableDdl,
@@ -74,7 +89,7 @@ impl Ddl {
     }
 
     /// Leaves a reference out. `rows`: those that refer to a row of another owner.
-    pub fn leave_out(&mut self, reference: &OwnedReference, rows: u64) {
+    pub fn leave_out(&mut self, reference: &CountedReference, rows: u64) {
         let Some(table) = self.tables.iter_mut().find(|table| table.name == reference.table) else { return };
         let foreign = table.foreign.remove(reference.place);
         let described = format!("{} to {}", names(&foreign.columns[1..]), name(&foreign.parent));
@@ -88,4 +103,26 @@ impl Ddl {
             (object.fate, object.why) = (Fate::LeftOut, why);
         }
     }
+}
+
+/// Returns the query for the rows of a reference that refer to no row. `None`: the source has no such reference.
+fn orphans(table: &TableDdl, foreign: &ForeignDdl, parent: &TableDdl) -> Option<String> {
+    let is_added = |name: &String| table.owner.as_ref().is_some_and(|owner| owner.is_added && owner.name == *name);
+    let of_owner = |owner: &Option<OwnerOfRow>, name: &String| owner.as_ref().is_some_and(|owner| owner.name == *name);
+    let pairs: Vec<(&String, &String)> = foreign.columns.iter().zip(&foreign.parent_columns).collect();
+    // The owner that begins a longer reference is no part of the source's.
+    let begins = |(own, to): &(&String, &String)| of_owner(&table.owner, own) && of_owner(&parent.owner, to);
+    let pairs = if pairs.len() > 1 && pairs.first().is_some_and(begins) { &pairs[1..] } else { &pairs };
+    if table.is_new || parent.is_new || pairs.iter().any(|(own, _)| is_added(own)) {
+        return None;
+    }
+    let given: Vec<String> = pairs.iter().map(|(own, _)| format!("c.{} IS NOT NULL", quoted(own))).collect();
+    let equal: Vec<String> = pairs.iter().map(|(own, to)| format!("p.{} = c.{}", quoted(to), quoted(own))).collect();
+    Some(format!(
+        "SELECT count(*) AS n FROM {} AS c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {})",
+        quoted(&table.name),
+        given.join(" AND "),
+        quoted(&parent.name),
+        equal.join(" AND ")
+    ))
 }
