@@ -12,8 +12,8 @@ use super::free_sequences::Assigner;
 use super::order::Order;
 use super::{
     AssignedSequence, Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan,
-    PlanFindings, Purpose, RepeatedKind, Shifted, TableClass, Taken, assumed, classes, columns, detach, existing,
-    matching, modifiers, order, owner, owner_path, placement, relation, repeated, rights, shift, tables, unmapped,
+    PlanFindings, Purpose, RepeatedKind, TableClass, Taken, assumed, classes, columns, detach, existing, matching,
+    modifiers, order, owner, owner_path, placement, relation, repeated, rights, shift, tables, unmapped,
 };
 
 /// Returns the plan, or every refusal.
@@ -63,7 +63,8 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         circles: parts.order.circles,
         classes: parts.classes,
         paths: parts.paths,
-        shifts: parts.shifts,
+        shifts: parts.shifts.tables,
+        shift_groups: parts.shifts.groups,
         sequences: parts.sequences,
         held,
         queried: unmapped::queried(mapping, inputs),
@@ -83,7 +84,7 @@ struct PlanParts {
     order: Order,
     classes: BTreeMap<String, TableClass>,
     paths: BTreeMap<String, OwnerPath>,
-    shifts: Vec<Shifted>,
+    shifts: shift::ShiftedTables,
     sequences: Vec<AssignedSequence>,
     left: Vec<LeftInSource>,
 }
@@ -100,7 +101,8 @@ fn parts(context: Context<'_>, held: &[HeldTable], findings: &mut PlanFindings) 
     matching::keys_are_plain(&loads, held, findings);
     stamped_too_early(&loads, owner.as_ref(), findings);
     skipped_parents(mapping, &loads, target, findings);
-    let shifts = if has_target { shift::shifts(mapping, &mut loads, target, findings) } else { Vec::new() };
+    let shifts =
+        if has_target { shift::shifts(mapping, &mut loads, target, findings) } else { shift::ShiftedTables::default() };
     let classes = classes::classes(mapping, target, findings);
     let paths = if has_target { owner_path::paths(mapping, target, &classes, findings) } else { BTreeMap::new() };
     classes::owner_columns(mapping, &loads, target, findings);

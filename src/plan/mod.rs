@@ -133,6 +133,8 @@ pub struct Plan {
     pub paths: BTreeMap<String, OwnerPath>,
     /// Tables whose ids are shifted.
     pub shifts: Vec<Shifted>,
+    /// Tables whose ids get one number, because the key of one refers to the key of another.
+    pub shift_groups: Vec<BTreeSet<String>>,
     /// The sequences of the schema.
     pub sequences: Vec<AssignedSequence>,
     /// The loaded tables that hold rows before the run.

@@ -2,6 +2,8 @@
 //!
 //! A run chooses the numbers when it begins; the plan only marks the columns.
 
+use std::collections::BTreeSet;
+
 use crate::mapping::{Load, Mapping, RefersRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::Kind;
@@ -18,13 +20,34 @@ pub struct Shifted {
     pub column: String,
 }
 
+/// The shifted tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShiftedTables {
+    /// All of them.
+    pub tables: Vec<Shifted>,
+    /// Tables that get one number, because the key of one refers to the key of another, as that of a part to that of its whole.
+    pub groups: Vec<BTreeSet<String>>,
+}
+
+impl ShiftedTables {
+    /// Lets two tables get one number.
+    fn join(&mut self, one: &str, other: &str) {
+        let (mut joined, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.groups)
+            .into_iter()
+            .partition(|group: &BTreeSet<String>| group.contains(one) || group.contains(other));
+        joined.push(BTreeSet::from([one.to_owned(), other.to_owned()]));
+        self.groups = rest;
+        self.groups.push(joined.into_iter().flatten().collect());
+    }
+}
+
 /// Marks each column of each load with the table whose shift it gets, and returns the shifted tables.
 pub(super) fn shifts(
     mapping: &Mapping,
     loads: &mut [LoadPlan],
     target: &TargetSchema,
     findings: &mut PlanFindings,
-) -> Vec<Shifted> {
+) -> ShiftedTables {
     let mut found: Vec<Shifted> = Vec::new();
     for load in mapping.loads.iter().filter(|load| load.shift) {
         let plan = loads.iter().find(|plan| plan.name == load.name);
@@ -39,6 +62,7 @@ pub(super) fn shifts(
             Err(reason) => findings.refuse(format!("load.{}.ids", load.name), reason, "Remove `ids = \"shift\"`."),
         }
     }
+    let mut all = ShiftedTables { tables: found.clone(), groups: Vec::new() };
     let issuing: Vec<String> = loads.iter().filter(|plan| issues_ids(plan)).map(|plan| plan.table.clone()).collect();
     for plan in loads {
         let Some(load) = mapping.loads.iter().find(|load| load.name == plan.name) else { continue };
@@ -47,10 +71,29 @@ pub(super) fn shifts(
         }
         StatedReferences { load, plan, target, issuing: &issuing }.check(findings);
         for shifted in &found {
-            mark(load, plan, shifted, target, findings);
+            let keys = mark(load, plan, shifted, target, findings);
+            let own = found.iter().filter(|own| own.table == plan.table && *own != shifted);
+            own.filter(|own| keys.contains(&own.column)).for_each(|own| all.join(&own.table, &shifted.table));
         }
     }
-    found
+    all
+}
+
+/// The number of foreign keys through which a reference to an id is followed.
+const MOST_KEYS: usize = 8;
+
+/// Returns true if a column refers to the key of a shifted table, by a foreign key or by several, one after the other.
+fn follows(target: &TargetSchema, table: &str, column: &str, shifted: &Shifted, most: usize) -> bool {
+    let foreign = target.tables.get(table).map(|table| table.foreign.as_slice()).unwrap_or_default();
+    let within = foreign.iter().filter(|foreign| most > 0 && foreign.parent_schema == target.schema);
+    let parents = within.flat_map(|foreign| {
+        let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
+        pairs.filter(|(child, _)| *child == column).map(|(_, of)| (&foreign.parent, of))
+    });
+    parents.into_iter().any(|(parent, of)| {
+        let is_it = *parent == shifted.table && *of == shifted.column;
+        is_it || follows(target, parent, of, shifted, most - 1)
+    })
 }
 
 /// Returns the integer key of a load, which must be fed by the source.
@@ -69,18 +112,19 @@ fn key(table: &TargetTable, plan: &LoadPlan) -> Result<String, String> {
     }
 }
 
-/// Marks the columns of a load that get this table's shift: its key, and columns that refer to the key.
-fn mark(load: &Load, plan: &mut LoadPlan, shifted: &Shifted, target: &TargetSchema, findings: &mut PlanFindings) {
-    let Some(table) = target.tables.get(&plan.table) else { return };
+/// Marks the columns of a load that get this table's shift: its key, and columns that refer to the key. Returns the latter.
+fn mark(
+    load: &Load,
+    plan: &mut LoadPlan,
+    shifted: &Shifted,
+    target: &TargetSchema,
+    findings: &mut PlanFindings,
+) -> Vec<String> {
     let Shifted { table: parent, column: key } = shifted;
-    let place = plan.place();
+    let (place, own, mut referring) = (plan.place(), plan.table.clone(), Vec::new());
     for column in &mut plan.columns {
         let is_key = load.to == *parent && column.name == *key;
-        let by_key = table.foreign.iter().any(|foreign| {
-            let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
-            let here = foreign.parent == *parent && foreign.parent_schema == target.schema;
-            here && pairs.into_iter().any(|(child, of)| *child == column.name && of == key)
-        });
+        let by_key = follows(target, &own, &column.name, shifted, MOST_KEYS);
         let written = load.columns.iter().find(|(name, _)| *name == column.name);
         let is_stated = written.and_then(|(_, c)| c.refers.as_ref()?.table()) == Some(parent);
         if !(is_key || by_key || is_stated) || !matches!(column.feed, Feed::Cell(_)) {
@@ -103,8 +147,12 @@ fn mark(load: &Load, plan: &mut LoadPlan, shifted: &Shifted, target: &TargetSche
                 "Write `refers = false` if these ids may stay as they are, or feed it by a lookup.",
             );
         }
+        if !is_key {
+            referring.push(column.name.clone());
+        }
         column.shift = Some(parent.clone());
     }
+    referring
 }
 
 fn is_integer(kind: &Kind) -> bool {

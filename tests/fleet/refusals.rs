@@ -45,6 +45,14 @@ fn whatever_needs_more_than_one_file_is_refused() {
 }
 
 #[test]
+fn shifted_keys_that_refer_to_each_other_are_refused() {
+    let fleet = Fleet::of(2);
+    fleet.case.target.run("ALTER TABLE tx ADD FOREIGN KEY (id) REFERENCES acc (id)");
+    let ran = fleet.case.command(&["fleet", "--yes", "--sources", "%{username}.db"]).exits(3);
+    assert!(ran.said().contains("the keys of acc, tx refer to each other"), "{}", ran.said());
+}
+
+#[test]
 fn a_run_of_another_mapping_is_named() {
     let fleet = Fleet::of(3);
     fleet.exits(4, &["--yes", "--max-files", "1"]);

@@ -132,3 +132,23 @@ fn a_new_table_of_owners_has_names_that_postgresql_has() {
     let text = case.command(&["--owner", &"y".repeat(62)]).exits(0).stdout;
     case.target.run(&text);
 }
+
+#[test]
+fn a_key_that_refers_to_another_key_gets_the_same_number_as_that_one() {
+    let file = "CREATE TABLE item (id INTEGER PRIMARY KEY, n TEXT);
+         CREATE TABLE part (id INTEGER PRIMARY KEY REFERENCES item, m TEXT);
+         CREATE TABLE apart (id INTEGER PRIMARY KEY REFERENCES part);
+         CREATE TABLE leaf (id INTEGER PRIMARY KEY, part INT REFERENCES part);
+         CREATE TABLE tag (item INT REFERENCES item, tag TEXT, PRIMARY KEY (item, tag));
+         CREATE TABLE x (id INTEGER PRIMARY KEY, item INT, tag TEXT, FOREIGN KEY (item, tag) REFERENCES tag);
+         INSERT INTO item VALUES (1, 'a'), (2, 'b'), (3, 'c'); INSERT INTO part VALUES (2, 'b'); INSERT INTO apart VALUES (2);
+         INSERT INTO leaf VALUES (1, 2); INSERT INTO tag VALUES (3, 't'); INSERT INTO x VALUES (1, 3, 't');";
+    let case = Case::new(file);
+    moved(&case, &[], file);
+    let linked = "SELECT string_agg(concat_ws(' ', i.user_id, i.n, p.m, a.id - i.id, l.id, x.tag), ', ' ORDER BY i.id)
+                  FROM item i LEFT JOIN part p ON p.id = i.id LEFT JOIN apart a ON a.id = p.id LEFT JOIN leaf l ON l.part = p.id
+                  LEFT JOIN x ON x.item = i.id";
+    assert_eq!(case.target.value(linked), "1 a, 1 b b 0 1, 1 c t, 2 a, 2 b b 0 2, 2 c t");
+    let next = "INSERT INTO part (user_id, id) VALUES (1, (SELECT max(id) FROM item WHERE user_id = 1)) RETURNING id";
+    assert_eq!(case.target.value(next), "3");
+}

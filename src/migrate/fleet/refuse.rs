@@ -1,5 +1,7 @@
 //! The parts that a plan may not have if its source is one file of a fleet: those that need more than the file and its own rows.
 
+use std::collections::BTreeSet;
+
 use crate::model::pgtype::Kind;
 use crate::model::record::Refusal;
 use crate::model::rules::{Differ, Existing, Value};
@@ -38,6 +40,7 @@ pub fn refusals(plan: &Plan) -> Vec<Refusal> {
             "Leave out one of the references, or load the files one by one: `migrate -s FILE --owner COLUMN=VALUE`.",
         ));
     }
+    found.extend(plan.shift_groups.iter().map(keys_of_several));
     for held in plan.held.iter().filter(|held| held.treatment == Treatment::Replace) {
         found.push(Refusal::new(
             format!("load.{}.existing", held.table),
@@ -57,6 +60,16 @@ pub fn refusals(plan: &Plan) -> Vec<Refusal> {
     plan.loads.iter().for_each(|load| lookups(load, plan, &mut found));
     plan.loads.iter().for_each(|load| matched(load, plan, &mut found));
     found
+}
+
+/// Shifted keys that refer to other ones, and so need the same number.
+fn keys_of_several(group: &BTreeSet<String>) -> Refusal {
+    let tables: Vec<&str> = group.iter().map(String::as_str).collect();
+    let names = tables.join(", ");
+    let reason = format!(
+        "the keys of {names} refer to each other, and a fleet takes the ids of each table from a range of its own"
+    );
+    Refusal::new(format!("load.{}.ids", tables.first().unwrap_or(&"")), reason, ALONE)
 }
 
 /// References that cannot be compared with the file's own keys: a row of another owner could have the id.

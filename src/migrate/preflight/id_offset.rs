@@ -25,6 +25,16 @@ pub struct ChosenShifts {
     pub reserved: BTreeMap<String, IdRange>,
 }
 
+impl ChosenShifts {
+    /// Gives the tables of each group the largest number that one of them needs.
+    fn even_out(&mut self, groups: &[BTreeSet<String>]) {
+        for group in groups {
+            let most = group.iter().filter_map(|table| self.shifts.get(table)).max().copied().unwrap_or(0);
+            self.shifts.extend(group.iter().map(|table| (table.clone(), most)));
+        }
+    }
+}
+
 /// Everything that decides the shifts.
 pub struct ShiftChoice<'a> {
     pub plan: &'a Plan,
@@ -60,6 +70,7 @@ impl ShiftChoice<'_> {
         let planned: Vec<PlannedSequence> = planned.collect();
         let highest = session.highest_ids(&plan.schema, &filled)?;
         let states = session.sequence_states(&plan.schema, &planned)?;
+        let mut taken = Vec::new();
         for ((shifted, &(table, column)), highest) in shifted.iter().zip(&filled).zip(highest) {
             let own = planned.iter().zip(&states).find(|(planned, _)| {
                 planned.columns.iter().any(|counted| counted.table == table && counted.column == column)
@@ -67,18 +78,20 @@ impl ShiftChoice<'_> {
             let issued = own.map_or(0, |(_, state)| state.next.unwrap_or(i64::MAX).saturating_sub(1));
             let theirs = theirs.get(table).copied();
             let ids = source_ids(plan, self.source, self.settled, shifted)?;
-            let mut shift = 0;
             if holds_rows(table) || theirs.is_some() {
                 let taken = highest.unwrap_or(0).max(issued).max(theirs.unwrap_or(0));
                 let lowest = ids.map_or(1, |ids| ids.first).min(1);
-                shift = taken.max(0).saturating_sub(lowest).saturating_add(1);
+                let shift = taken.max(0).saturating_sub(lowest).saturating_add(1);
                 chosen.shifts.insert(table.to_owned(), shift);
             }
-            if let Some(IdRange { first, last }) = ids.filter(|_| self.shared.contains(table)) {
-                let counter = own.and_then(|(planned, _)| planned.counter).unwrap_or(last);
-                let last = last.max(counter).saturating_add(shift);
-                chosen.reserved.insert(table.to_owned(), IdRange { first: first.saturating_add(shift), last });
-            }
+            let shared = ids.filter(|_| self.shared.contains(table));
+            taken.extend(shared.map(|ids| (table, ids, own.and_then(|(planned, _)| planned.counter))));
+        }
+        chosen.even_out(&plan.shift_groups);
+        for (table, IdRange { first, last }, counter) in taken {
+            let shift = chosen.shifts.get(table).copied().unwrap_or(0);
+            let last = last.max(counter.unwrap_or(last)).saturating_add(shift);
+            chosen.reserved.insert(table.to_owned(), IdRange { first: first.saturating_add(shift), last });
         }
         Ok(chosen)
     }
