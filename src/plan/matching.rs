@@ -17,7 +17,8 @@ use crate::model::rules::{Existing, Rules, Value};
 use crate::model::schema::{ForeignKey, SourceSchema, TargetSchema, TargetTable};
 
 use super::{
-    ColumnPlan, Feed, HeldTable, LoadPlan, PlanFindings, SqlFacts, Treatment, classes, existing, relation, unmapped,
+    ColumnPlan, Feed, HeldTable, IdColumn, LoadPlan, PlanFindings, SqlFacts, Treatment, classes, existing, relation,
+    unmapped,
 };
 
 /// The number of tables through which a natural key is followed.
@@ -262,11 +263,32 @@ impl Rewriting<'_> {
                 .filter(|(_, column)| column.refers.as_ref().and_then(RefersRule::table) == Some(table));
             found.extend(said.map(|(name, _)| (name.clone(), table.clone())));
         }
+        for (column, table) in self.references_through_keys(load) {
+            if found.iter().all(|(name, _)| *name != column) {
+                found.push((column, table));
+            }
+        }
         let is_stamped = |name: &String| matches!(&load.owner, OwnerRule::Stamped(columns) if columns.contains(name));
         found.retain(|(name, _)| !is_stamped(name));
         found.sort();
         found.dedup_by(|a, b| a.0 == b.0);
         found
+    }
+
+    /// Returns the columns that refer to the id of a matched table by the key of another table, as to a profile that has the id of its
+    /// user.
+    fn references_through_keys(&self, load: &Load) -> Vec<(String, String)> {
+        let foreign = self.target.tables.get(&load.to).map(|facts| facts.foreign.as_slice()).unwrap_or_default();
+        let columns = foreign.iter().flat_map(|foreign| &foreign.columns);
+        let to_matched = columns.filter_map(|column| {
+            let own = IdColumn { table: &load.to, column };
+            let is_it = |table: &str, matched: &MatchedTable| {
+                matched.id.as_ref().is_some_and(|id| own.refers_to(self.target, table, id))
+            };
+            let (table, _) = self.matched.iter().find(|(table, matched)| is_it(table, matched))?;
+            Some((column.clone(), table.clone()))
+        });
+        to_matched.collect()
     }
 
     /// Returns the SQL over the load's rows that feeds a column. `None` if no column and no SQL of the source feeds it.

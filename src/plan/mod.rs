@@ -12,6 +12,7 @@ mod compared_key;
 mod detach;
 mod existing;
 mod free_sequences;
+mod id_column;
 pub mod image;
 mod lookup;
 mod matching;
@@ -55,6 +56,7 @@ pub use existing::{HeldTable, Treatment, empty_replaced};
 pub use free_sequences::{AssignedSequence, CountedColumn};
 use repeated::{RepeatedKind, RepeatedRefusal};
 
+pub use id_column::IdColumn;
 pub use lookup::{LookupPlan, PlannedStep, expressions};
 pub use matching::{WithMatches, natural_keys, with_matches};
 pub use owner_path::{Hop, OwnerPath};

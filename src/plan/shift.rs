@@ -9,6 +9,7 @@ use crate::model::ident::did_you_mean;
 use crate::model::pgtype::Kind;
 use crate::model::schema::{TargetSchema, TargetTable};
 
+use super::id_column::IdColumn;
 use super::{ColumnPlan, Feed, LoadPlan, PlanFindings};
 
 /// A table whose integer key is shifted.
@@ -79,23 +80,6 @@ pub(super) fn shifts(
     all
 }
 
-/// The number of foreign keys through which a reference to an id is followed.
-const MOST_KEYS: usize = 8;
-
-/// Returns true if a column refers to the key of a shifted table, by a foreign key or by several, one after the other.
-fn follows(target: &TargetSchema, table: &str, column: &str, shifted: &Shifted, most: usize) -> bool {
-    let foreign = target.tables.get(table).map(|table| table.foreign.as_slice()).unwrap_or_default();
-    let within = foreign.iter().filter(|foreign| most > 0 && foreign.parent_schema == target.schema);
-    let parents = within.flat_map(|foreign| {
-        let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
-        pairs.filter(|(child, _)| *child == column).map(|(_, of)| (&foreign.parent, of))
-    });
-    parents.into_iter().any(|(parent, of)| {
-        let is_it = *parent == shifted.table && *of == shifted.column;
-        is_it || follows(target, parent, of, shifted, most - 1)
-    })
-}
-
 /// Returns the integer key of a load, which must be fed by the source.
 fn key(table: &TargetTable, plan: &LoadPlan) -> Result<String, String> {
     let primary = table.unique.iter().find(|u| u.primary).map(|u| u.columns.as_slice());
@@ -124,7 +108,7 @@ fn mark(
     let (place, own, mut referring) = (plan.place(), plan.table.clone(), Vec::new());
     for column in &mut plan.columns {
         let is_key = load.to == *parent && column.name == *key;
-        let by_key = follows(target, &own, &column.name, shifted, MOST_KEYS);
+        let by_key = IdColumn { table: &own, column: &column.name }.refers_to(target, parent, key);
         let written = load.columns.iter().find(|(name, _)| *name == column.name);
         let is_stated = written.and_then(|(_, c)| c.refers.as_ref()?.table()) == Some(parent);
         if !(is_key || by_key || is_stated) || !matches!(column.feed, Feed::Cell(_)) {

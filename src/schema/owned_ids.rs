@@ -10,11 +10,11 @@ use crate::model::schema::SourceSchema;
 
 /// The table that issues the ids of a column, by the column.
 #[derive(Clone, Debug, Default)]
-pub struct ShiftedIds(BTreeMap<IdColumn, String>);
+pub struct ShiftedIds(BTreeMap<ColumnOfTable, String>);
 
 /// A column of a table of the source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct IdColumn {
+struct ColumnOfTable {
     table: String,
     column: String,
 }
@@ -40,12 +40,12 @@ impl ShiftedIds {
 
     /// Returns the table that issues the ids of a column. `None`: its values are no ids that a mapping shifts.
     pub fn of(&self, table: &str, column: &str) -> Option<&String> {
-        self.0.get(&IdColumn { table: table.to_owned(), column: column.to_owned() })
+        self.0.get(&ColumnOfTable { table: table.to_owned(), column: column.to_owned() })
     }
 
     /// Notes the table that issues the ids of a column.
     pub fn insert(&mut self, table: &str, column: &str, issuer: String) {
-        self.0.insert(IdColumn { table: table.to_owned(), column: column.to_owned() }, issuer);
+        self.0.insert(ColumnOfTable { table: table.to_owned(), column: column.to_owned() }, issuer);
     }
 }
 
@@ -58,8 +58,8 @@ struct References<'f> {
 impl References<'_> {
     /// Returns the table that issues the ids of a column. `None`: its values are no ids. `seen`: the columns that refer to it, because
     /// references may form a circle.
-    fn issuer(&self, table: &str, column: &str, seen: &mut Vec<IdColumn>) -> Option<String> {
-        let own = IdColumn { table: table.to_owned(), column: column.to_owned() };
+    fn issuer(&self, table: &str, column: &str, seen: &mut Vec<ColumnOfTable>) -> Option<String> {
+        let own = ColumnOfTable { table: table.to_owned(), column: column.to_owned() };
         if seen.contains(&own) {
             return None;
         }

@@ -152,3 +152,24 @@ fn a_key_that_refers_to_another_key_gets_the_same_number_as_that_one() {
     let next = "INSERT INTO part (user_id, id) VALUES (1, (SELECT max(id) FROM item WHERE user_id = 1)) RETURNING id";
     assert_eq!(case.target.value(next), "3");
 }
+
+#[test]
+fn a_profile_that_has_the_id_of_its_owner_follows_the_owner() {
+    let file = "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT NOT NULL UNIQUE);
+         CREATE TABLE profile (user_id INTEGER PRIMARY KEY REFERENCES users, bio TEXT);
+         CREATE TABLE badge (id INTEGER PRIMARY KEY, profile INT REFERENCES profile, n TEXT);
+         INSERT INTO users VALUES (1, 'ann'), (2, 'carl'); INSERT INTO profile VALUES (1, 'of ann'), (2, 'of carl');
+         INSERT INTO badge VALUES (1, 1, 'of ann'), (2, 2, 'of carl');";
+    for options in [&[][..], &["--keys", "owned"]] {
+        let case = Case::new(file);
+        let second = file.replace("(1, 'ann'), (2, 'carl')", "(1, 'eve'), (2, 'bob')").replace("of ann", "of eve");
+        let mapping = moved(&case, options, &second.replace("of carl", "of bob"));
+        assert_eq!(mapping.matches("ids = \"shift\"").count(), usize::from(options.is_empty()), "{mapping}");
+        let linked = "SELECT string_agg(concat_ws(' ', username, bio, n), ', ' ORDER BY u.id)
+                      FROM users u JOIN profile p ON p.user_id = u.id JOIN badge b ON b.profile = p.user_id";
+        let all = "ann of ann of ann, carl of carl of carl, ";
+        let others = ["eve of eve of eve, bob of bob of bob", "bob of bob of bob, eve of eve of eve"];
+        let found = case.target.value(linked);
+        assert!(others.iter().any(|rest| found == format!("{all}{rest}")), "{found}");
+    }
+}

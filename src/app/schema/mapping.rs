@@ -7,7 +7,7 @@ use crate::init::{
     self, DraftLine, DraftLoad, OwnerRequest, ProfileContext, ProposalFacts, TablePairs, bookkeeping_of,
 };
 use crate::model::schema::{SourceSchema, TargetSchema};
-use crate::plan::natural_keys;
+use crate::plan::{IdColumn, natural_keys};
 use crate::schema::Ddl;
 use crate::sqlite::Source;
 
@@ -83,11 +83,10 @@ pub fn mapping(
 
 /// Adds the lines by which the rows of a further owner go next to those of the first.
 fn next_to_other_owners(load: &mut DraftLoad, context: &OwnedMapping<'_>) {
-    let OwnedMapping { ddl, target, source, owners } = context;
+    let OwnedMapping { ddl, target, source, owners, .. } = context;
     let has_owner = load.lines.iter().any(|line| line.key.concat() == "owner");
     let table = target.tables.get(&load.name);
     let refers_to_itself = table.is_some_and(|table| table.foreign.iter().any(|foreign| foreign.parent == load.name));
-    let keys = table.map(natural_keys).unwrap_or_default();
     let mut existing = |value: &str, why: &str| {
         let value = format!("\"{value}\"");
         load.lines.push(DraftLine::inferred("existing", value, why));
@@ -95,7 +94,7 @@ fn next_to_other_owners(load: &mut DraftLoad, context: &OwnedMapping<'_>) {
     let is_appended = if has_owner {
         existing("append", "rows of other owners are kept");
         true
-    } else if keys.len() == 1 && !refers_to_itself {
+    } else if is_matched(target, &load.name) {
         existing("match", "the first owner brings the rows, and equal ones are not repeated");
         false
     } else if bookkeeping_of(source, &load.name).is_some() {
@@ -111,7 +110,7 @@ fn next_to_other_owners(load: &mut DraftLoad, context: &OwnedMapping<'_>) {
     } else {
         false
     };
-    if is_appended && ddl.has_shared_ids(&load.name) {
+    if is_appended && ddl.has_shared_ids(&load.name) && !context.has_ids_of_owners(&load.name) {
         let why = "rows of another owner may have the same ids";
         load.lines.push(DraftLine::inferred("ids", "\"shift\"", why));
     }
@@ -124,4 +123,23 @@ struct OwnedMapping<'a> {
     source: &'a SourceSchema,
     /// The table of owners.
     owners: String,
+}
+
+impl OwnedMapping<'_> {
+    /// Returns true if the key of a table is that of an owner who is matched, as of a profile.
+    fn has_ids_of_owners(&self, table: &str) -> bool {
+        let key = |table: &str| {
+            let unique = self.target.tables.get(table)?.unique.iter().find(|unique| unique.primary)?;
+            unique.columns.first()
+        };
+        let (Some(own), Some(id)) = (key(table), key(&self.owners)) else { return false };
+        is_matched(self.target, &self.owners)
+            && IdColumn { table, column: own }.refers_to(self.target, &self.owners, id)
+    }
+}
+
+/// Returns true if one unique key finds the rows of a table, and they do not refer to each other.
+fn is_matched(target: &TargetSchema, table: &str) -> bool {
+    let Some(facts) = target.tables.get(table) else { return false };
+    natural_keys(facts).len() == 1 && facts.foreign.iter().all(|foreign| foreign.parent != table)
 }
