@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::mapping::{Load, Mapping};
 use crate::model::ident::did_you_mean;
+use crate::model::pgtype::Kind;
 use crate::model::record::{Refusal, Warning};
 use crate::model::schema::{Detachable, TargetSchema, TargetTable};
 
@@ -101,6 +102,7 @@ fn parts(context: Context<'_>, held: &[HeldTable], findings: &mut PlanFindings) 
     matching::keys_are_plain(&loads, held, findings);
     stamped_too_early(&loads, owner.as_ref(), findings);
     skipped_parents(mapping, &loads, target, findings);
+    looked_up_parents(&loads, target, findings);
     let shifts =
         if has_target { shift::shifts(mapping, &mut loads, target, findings) } else { shift::ShiftedTables::default() };
     let classes = classes::classes(mapping, target, findings);
@@ -209,6 +211,36 @@ fn skipped_parents(mapping: &Mapping, loads: &[LoadPlan], target: &TargetSchema,
                     ),
                     "Feed it by a `lookup` over the natural key.",
                 );
+            }
+        }
+    }
+}
+
+/// A lookup feeds the key of a parent row with another number than the source's, which a plain reference to it carries.
+fn looked_up_parents(loads: &[LoadPlan], target: &TargetSchema, findings: &mut PlanFindings) {
+    let is_id = |kind: &Kind| matches!(kind, Kind::Int2 | Kind::Int4 | Kind::Int8);
+    for load in loads {
+        let foreign = target.tables.get(&load.table).map(|table| table.foreign.as_slice()).unwrap_or_default();
+        for key in foreign.iter().filter(|key| key.parent_schema == target.schema) {
+            for (child, parent) in key.columns.iter().zip(&key.parent_columns) {
+                let carries = load.columns.iter().any(|column| {
+                    column.name == *child && is_id(&column.kind.kind) && matches!(column.feed, Feed::Cell(_))
+                });
+                let is_looked_up = |load: &LoadPlan| {
+                    let mut columns = load.columns.iter();
+                    load.table == key.parent && columns.any(|c| c.name == *parent && matches!(c.feed, Feed::Lookup(_)))
+                };
+                if carries && loads.iter().any(is_looked_up) {
+                    findings.refuse(
+                        format!("load.{}.columns.{child}", load.name),
+                        format!(
+                            "it carries the source's number, and refers to `{}.{parent}`, which is looked up: the rows would \
+                             refer to others",
+                            key.parent
+                        ),
+                        "Feed it by the same `lookup`.",
+                    );
+                }
             }
         }
     }

@@ -243,3 +243,43 @@ fn a_miss_due_to_a_quarantined_parent_is_distinguished_from_an_unknown_one() {
     assert_eq!(child["faults"][0]["parent"], serde_json::json!({"load": "users", "key": [4]}));
     assert_eq!(case.exits(6, &["--yes", "--on-fault", "quarantine"])["lookups"][0]["set_aside"], 3);
 }
+
+#[test]
+fn a_plain_reference_to_a_key_that_is_looked_up_is_refused() {
+    let target = Database::with(
+        "CREATE TABLE users (id int PRIMARY KEY, login text NOT NULL UNIQUE);
+         CREATE TABLE profile (user_id int PRIMARY KEY REFERENCES users, bio text);
+         CREATE TABLE badge (id int PRIMARY KEY, profile int REFERENCES profile);
+         INSERT INTO users VALUES (1, 'carl'), (2, 'ann');",
+    );
+    let place = Place::new();
+    place.write(
+        "source.sql",
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, login TEXT); INSERT INTO users VALUES (1, 'ann'), (2, 'carl');
+         CREATE TABLE profile (user_id INTEGER PRIMARY KEY, bio TEXT); INSERT INTO profile VALUES (1, 'of ann'), (2, 'of carl');
+         CREATE TABLE badge (id INTEGER PRIMARY KEY, profile INT); INSERT INTO badge VALUES (1, 1), (2, 2);",
+    );
+    let lookup = |column: &str| {
+        format!(
+            "lookup = {{ table = \"users\", take = \"id\", steps = [{{ target = \"login\", \
+             source = \"(SELECT login FROM users WHERE users.id = {column})\" }}] }}"
+        )
+    };
+    let mapping = format!(
+        "format = 1\nname = \"x\"\n[source]\npath = \"source.sql\"\n[leave]\nusers = \"they are there\"\n\
+         [load.profile.columns]\nuser_id = {{ {} }}\n[load.badge]\n",
+        lookup("user_id")
+    );
+    let run = |mapping: &str| {
+        place.write("m.toml", mapping);
+        place.migrate(["--yes", "-m", "m.toml", "-t", &target.url()])
+    };
+    run(&mapping).exits(3).says(&[
+        "load.badge.columns.profile",
+        "`profile.user_id`, which is looked up",
+        "the same `lookup`",
+    ]);
+    run(&format!("{mapping}[load.badge.columns]\nprofile = {{ {} }}\n", lookup("profile"))).exits(0);
+    let bios = "SELECT string_agg(bio, ', ' ORDER BY b.id) FROM badge b JOIN profile p ON p.user_id = b.profile";
+    assert_eq!(target.value(bios), "of ann, of carl");
+}
