@@ -234,7 +234,7 @@ fn looked_up_parents(loads: &[LoadPlan], target: &TargetSchema, findings: &mut P
                     findings.refuse(
                         format!("load.{}.columns.{child}", load.name),
                         format!(
-                            "it carries the source's number, and refers to `{}.{parent}`, which is looked up: the rows would \
+                            "it carries the source's number, and refers to `{}.{parent}`, which a lookup feeds: the rows would \
                              refer to others",
                             key.parent
                         ),

@@ -58,7 +58,7 @@ impl Ddl {
             return None;
         }
         let pairs = foreign.columns.iter().zip(&foreign.parent_columns).skip(1);
-        let join: Vec<String> = pairs.map(|(own, to)| format!("c.{} = p.{}", quoted(own), quoted(to))).collect();
+        let join: Vec<String> = pairs.map(|(own, to)| format!("p.{} = c.{}", quoted(to), quoted(own))).collect();
         let brought = |of: &str, table: &TableDdl| {
             table.owner.as_ref().filter(|owner| !owner.is_added).map(|owner| format!("{of}.{}", quoted(&owner.name)))
         };

@@ -276,7 +276,7 @@ fn a_plain_reference_to_a_key_that_is_looked_up_is_refused() {
     };
     run(&mapping).exits(3).says(&[
         "load.badge.columns.profile",
-        "`profile.user_id`, which is looked up",
+        "`profile.user_id`, which a lookup feeds",
         "Feed it by the same",
     ]);
     run(&format!("{mapping}[load.badge.columns]\nprofile = {{ {} }}\n", lookup("profile"))).exits(0);

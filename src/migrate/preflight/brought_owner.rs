@@ -24,7 +24,7 @@ pub fn require(plan: &Plan, owner: &OwnerPlan, source: &Source, settled: &Settle
         let find = |name: &str| load.columns.iter().find(|column| column.name == name).cloned();
         let columns: Option<Vec<ColumnPlan>> = cells.iter().map(|value| find(value.name)).collect();
         let is_known = |columns: &Vec<ColumnPlan>| columns.iter().all(|column| matches!(column.feed, Feed::Cell(_)));
-        // A value that is looked up is found when the rows are written.
+        // A lookup finds its value only when the rows are written.
         let Some(columns) = columns.filter(is_known) else { return Ok(()) };
         let encoder = RowEncoder::project(load, columns, settled).map_err(Stop::Refused)?;
         let (mut image, mut notes, mut is_found) = (Vec::new(), Notes::default(), false);
